@@ -20,6 +20,18 @@ STRICT_LEVEL = 1e-3
 LEVEL = 0.01
 #: Level of what is only reported, and the false discovery rate of lists.
 REPORTED_LEVEL = 0.05
+#: Smallest side of an image, in pixels: there is room for a shell of nearest neighbours, a patch and a margin.
+SMALLEST_IMAGE = 16
+#: Sizes of samples, evenly spaced in the data, that show what all show: a statistic to some percent, or a tenth of that.
+SAMPLE, SMALL_SAMPLE, SMALLEST_SAMPLE = 2000, 1000, 200
+#: Fewer atoms show no gain, no slow change and no translation.
+FEWEST_ATOMS_OF_A_TREND = 30
+#: Of fewer samples a share, or a property of all, is not believed.
+FEWEST_OF_A_SHARE = 40
+#: Pixels, or other numbers, that are held together: 128 MB in double precision.
+MOST_IN_MEMORY = 2**24
+#: Items with numbers of their own in a line of text.
+MOST_IN_A_LINE = 3
 
 
 def robust_spread(residuals: ArrayLike, axis: int | None = None) -> Any:

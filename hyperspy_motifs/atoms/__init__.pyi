@@ -14,7 +14,6 @@ from ._estimation import estimate_polarity as estimate_polarity
 from ._estimation import estimate_scales as estimate_scales
 from ._estimation import estimate_separation as estimate_separation
 from ._estimation import measure_noise as measure_noise
-from ._finding import SMALLEST as SMALLEST
 from ._finding import find_atoms as find_atoms
 from ._no_data import NoData as NoData
 from ._no_data import fill_no_data as fill_no_data

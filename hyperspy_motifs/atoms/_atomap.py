@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-# The finder makes several copies of its input: larger images are processed in bands of this many pixels.
-_BAND_PIXELS = 2**24
+from hyperspy_motifs.common import MOST_IN_MEMORY
+
 # Okabe and Ito: eight colours that colour-blind readers can distinguish; black comes last.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#000000")
 
@@ -30,7 +30,7 @@ def peaks_by_atomap(response: np.ndarray) -> np.ndarray:
     from atomap.atom_finding_refining import get_atom_positions
 
     lowest = response.min()
-    height = max(_BAND_PIXELS // response.shape[1], 1)
+    height = max(MOST_IN_MEMORY // response.shape[1], 1)
     bands = []
     for top in range(0, len(response), height):
         # Each band includes one row of each neighbour, so that a maximum at its edge is compared with both sides.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.common import LEVEL
+from hyperspy_motifs.common import LEVEL, SMALL_SAMPLE
 
 from ._atoms import REACH, drop_close, nearest_neighbour_distance, order_of_sites
 from ._noise_spectrum import AMPLE, MISFIT, NoiseSpectrum, band_limit, block_means, central, near_tiles, tiles
@@ -32,7 +32,6 @@ LEAST_RESPONSE = 0.2
 _FEWEST_PEAKS = 6
 #: Smallest distance of two columns in separations: closer maxima belong to one.
 LEAST_DISTANCE = 0.45
-_SAMPLE = 1000
 # Number of peaks, from one region of a window, whose order is measured: that of noise is then below 0.15.
 _ORDER_SAMPLE = 1500
 # Lower maxima, relative to the standard deviation of the image, are rounding errors of single precision.
@@ -145,7 +144,7 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan]:
                 if len(positions) < 3:
                     continue
                 # A sample of the peaks is sufficient for their distances.
-                some = positions[:: max(1, len(positions) // _SAMPLE)]
+                some = positions[:: max(1, len(positions) // SMALL_SAMPLE)]
                 distance = cKDTree(positions).query(some, k=2)[0][:, 1]
                 middle = np.median(distance)
                 samples[c][k].append(_some_of(positions, response, sign))

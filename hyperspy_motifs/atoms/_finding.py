@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import SMALLEST_IMAGE
+
 from ._atomap import peaks_by_atomap
 from ._atoms import FEWEST, Atoms, drop_close, in_crystal, nearest_neighbour_distance, order_of_sites
 from ._estimation import LEAST_DISTANCE, LOW_CERTAINTY, WEAKEST, ImageScales, estimate_scales
@@ -40,8 +42,6 @@ _MANY_FAILED = 0.25
 # Noise has less order than this, if no scale stood out either.
 _GAS = 0.3
 _FINEST_SAMPLING = 3.5
-#: Smallest side of an image, in pixels: there is room for a shell of nearest neighbours, a patch and a margin.
-SMALLEST = 16
 # A maximum closer to the border than this fraction of a separation may be the flank of a column beyond it.
 _RIM = 0.5
 
@@ -190,7 +190,7 @@ def _box_of_data(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
 
     box = extent(1), extent(0)
     shape = [s.stop - s.start for s in box]
-    return box if tuple(shape) != mask.shape and min(shape) >= SMALLEST else None
+    return box if tuple(shape) != mask.shape and min(shape) >= SMALLEST_IMAGE else None
 
 
 def _magnified(atoms: Atoms, step: int) -> Atoms:
@@ -373,8 +373,10 @@ def _checked(
     data = np.asarray(data, np.float64)
     if not np.isfinite(data).all():
         raise ValueError("the image holds NaN or infinite pixels; replace them first")
-    if min(data.shape) < SMALLEST:
-        raise ValueError(f"the image must be at least {SMALLEST} pixels wide and high, not {data.shape}")
+    if min(data.shape) < SMALLEST_IMAGE:
+        raise ValueError(
+            f"the image must be at least {SMALLEST_IMAGE} pixels wide and high, not {data.shape}"
+        )
     if data.min() == data.max():
         raise ValueError(f"the image is constant (every pixel is {data.min():g}): it contains no columns")
     if polarity not in ("auto", "bright", "dark"):

@@ -16,12 +16,12 @@ from sklearn.mixture import GaussianMixture
 from hyperspy_motifs.common import STRICT_LEVEL
 from hyperspy_motifs.threads import one_blas_thread
 
+from ._atoms import REACH
+
 # Variance of the second difference x_i - (x_j + x_k) / 2 of three independent displacements, over that of one.
 _OF_THREE = 1.5
 # Part of the variance of second differences that is left to the structure.
 _OWN = 0.01
-# Neighbours within this number of nearest-neighbour distances: the nearest opposite ones of a honeycomb are at 1.73.
-_REACH = 2.2
 # Shortest and longest step, in pixels: images are resampled by factors up to 2. The displacements by less, a seventh of a
 # pixel, change no motif.
 _SHORTEST, _LONGEST = 0.5, 2.0
@@ -151,7 +151,7 @@ def _opposite(points: NDArray[np.float64]) -> NDArray[np.int64]:
         return np.empty((0, 3), np.int64)
     tree = cKDTree(points)
     nearest = _nearest(tree, points)
-    pairs = tree.query_pairs(_REACH * nearest, output_type="ndarray")
+    pairs = tree.query_pairs(REACH * nearest, output_type="ndarray")
     pairs = np.concatenate([pairs, pairs[:, ::-1]])
     mirrored = 2 * points[pairs[:, 0]] - points[pairs[:, 1]]
     # The opposite columns are displaced by half a step each, and the mirror image by one.

@@ -11,7 +11,7 @@ from scipy import ndimage, stats
 from scipy.spatial import cKDTree
 from scipy.stats import false_discovery_control, norm
 
-from hyperspy_motifs.common import REPORTED_LEVEL, STRICT_LEVEL
+from hyperspy_motifs.common import REPORTED_LEVEL, SAMPLE, STRICT_LEVEL
 from hyperspy_motifs.threads import OUTER, over_rows
 
 from ._atoms import FEWEST, ORDERLY, nearest_neighbour_distance, order_of_sites
@@ -320,8 +320,6 @@ def _is_grain(
 # In nearest-neighbour distances: the width of a column and of its surroundings, and the largest shift.
 _COLUMN, _SURROUNDINGS, _REACH = 0.15, 0.5, 0.5
 _SHIFTS = 200
-# As many positions show it as well as all of them.
-_MOST_POSITIONS = 2000
 
 
 @dataclass(frozen=True)
@@ -370,8 +368,8 @@ def columns_at(image: np.ndarray, positions: np.ndarray, polarity: str = "bright
     columns is improved by many. Errors of single positions cancel.
     """
     points = np.asarray(positions, float)
-    if len(points) > _MOST_POSITIONS:
-        points = points[np.linspace(0, len(points) - 1, _MOST_POSITIONS).astype(int)]
+    if len(points) > SAMPLE:
+        points = points[np.linspace(0, len(points) - 1, SAMPLE).astype(int)]
     spacing = float(nearest_neighbour_distance(np.asarray(positions, float)))
     values = np.asarray(image, float) * (-1 if polarity == "dark" else 1)
     narrow = ndimage.gaussian_filter(values, max(_COLUMN * spacing, 0.5))

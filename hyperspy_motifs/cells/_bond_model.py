@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from hyperspy_motifs.common import FEWEST_OF_A_SHARE
+
 from ._bonds import Triangulation, mode_of_lengths
 from ._centred_rings import choose_centred_rings, merge_rings
 from ._constants import CONSTANTS
@@ -137,7 +139,7 @@ def fit_bond_model(
         return None
     pair = kind_pairs(moved, kinds)[moved.inner]
     pairs, counts = np.unique(pair, return_counts=True)
-    pairs = pairs[counts >= CONSTANTS.least_edges] if len(pairs) > 1 else pairs[:0]
+    pairs = pairs[counts >= FEWEST_OF_A_SHARE] if len(pairs) > 1 else pairs[:0]
     inner = edge_features(moved, unit).take(np.flatnonzero(moved.inner))
     return BondModel(_logistic(_columns(inner, pair, pairs), target), pairs, scatter)
 

@@ -57,8 +57,6 @@ class CellConstants:
     exact: float = 0.01
     #: Scatter that is added to the positions, as a share of that of the bonds (`benchmarks/bench_bonds.py`).
     added_scatter: float = 0.6
-    #: Least number of edges of a pair of kinds with odds of its own.
-    least_edges: int = 40
     #: Ridge of the logistic regression for all edges, which keeps a perfect separation finite, in nats per squared weight.
     ridge: float = 0.001
     #: The same for pairs of kinds, whose odds are shrunk towards the common ones.

@@ -338,7 +338,7 @@ def _checked(number: int, title: str, signal: BaseSignal, atoms: Path | None) ->
 
 def _why_not(signal: BaseSignal) -> str:
     """Why a signal cannot be analysed; empty if it can be tried."""
-    from hyperspy_motifs.pipeline import MINIMUM_SIZE
+    from hyperspy_motifs.common import SMALLEST_IMAGE
 
     axes = signal.axes_manager
     if axes.signal_dimension != 2:
@@ -346,9 +346,9 @@ def _why_not(signal: BaseSignal) -> str:
     if signal.data.dtype.kind not in "buif":
         kind = "complex" if signal.data.dtype.kind == "c" else f"of type '{signal.data.dtype}'"
         return f"its pixels are {kind}; real numbers are expected"
-    if min(axes.signal_shape) < MINIMUM_SIZE:
+    if min(axes.signal_shape) < SMALLEST_IMAGE:
         columns, rows = axes.signal_shape
-        return f"it has {columns} x {rows} pixels; at least {MINIMUM_SIZE} along each axis are needed"
+        return f"it has {columns} x {rows} pixels; at least {SMALLEST_IMAGE} along each axis are needed"
     low, high = np.nanmin(signal.data), np.nanmax(signal.data)
     if not high > low:
         return f"it is constant (every pixel is {low:g})"

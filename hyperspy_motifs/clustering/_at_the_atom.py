@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2
 
-from hyperspy_motifs.common import REPORTED_LEVEL
+from hyperspy_motifs.common import REPORTED_LEVEL, SAMPLE, SMALLEST_SAMPLE
 from hyperspy_motifs.sites import Neighbourhoods, distances_from_places, nearest_places
 from hyperspy_motifs.zernike import MomentsLike, radial_polynomials, to_complex
 
@@ -23,10 +23,8 @@ from ._split_test import fold_numbers
 _CORE = 0.5  # of the radius
 _CORE_ORDER = 4  # radial order of the moments of the core
 _FEWEST = 4  # atoms with known surroundings, from which two groups are compared
-_SAMPLED = 200  # atoms that places are computed from
 # Total variation of the kinds of nearest neighbours; half of them differ at an interface.
 _OTHER_SUBLATTICE = 0.75
-_COMPARED = 2000  # atoms of a group that are compared
 
 
 @dataclass(frozen=True)
@@ -176,8 +174,8 @@ class AtTheAtom:
         return to
 
     def _group(self, members: NDArray[np.int64]) -> _Group:
-        sample = members[:: max(1, -(-len(members) // _COMPARED))]
-        atoms = self.neighbours.take(members[:: max(1, -(-len(members) // _SAMPLED))])
+        sample = members[:: max(1, -(-len(members) // SAMPLE))]
+        atoms = self.neighbours.take(members[:: max(1, -(-len(members) // SMALLEST_SAMPLE))])
         places = nearest_places(atoms, CONSTANTS.bonded, rotation_invariant=self.rotation_invariant)
         near = np.hypot(*np.moveaxis(atoms.offsets, -1, 0)) < CONSTANTS.bonded
         around = atoms.kinds(self.kinds)[near & (atoms.neighbours >= 0)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 from scipy.stats import norm
 
+from hyperspy_motifs.common import FEWEST_ATOMS_OF_A_TREND, SMALL_SAMPLE
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._constants import CONSTANTS
@@ -18,9 +19,6 @@ from ._mixture import MotifMixture
 from ._nested_radii import NestedRadii
 from ._radius_model import RadiusModel
 
-# Fewer atoms are not compared, as the test of the likelihood is one of many. More are not needed: the error of a gain is then a
-# tenth of a per cent at the noise of usual images, and that of a motif's mean.
-_LEAST, _MOST = 30, 1_000
 # The scatter decreases to that of the motifs by this factor, in squares, from step to step.
 _COOLING = 4.0
 # Steps at the scatter of the motifs, and the change of a gain after which no more are made.
@@ -28,8 +26,6 @@ _STEPS, _CHANGE = 20, 1e-4
 # Coverage of the whole discs of images with more noise than most. Below 1, so that the noise of each of their atoms enters its
 # classification, as that of a truncated disc does.
 ALMOST_WHOLE = 1 - 1e-6
-# Breakdown point of robust regression: of less than half of the atoms another consensus may be as large.
-_MAJORITY = 0.5
 # Gains from which the fit starts.
 _STARTS = (1.0, 0.7, 1.4)
 
@@ -117,8 +113,8 @@ def brightness_of(classifier: NestedRadii, moments_of: Callable[[float], Any]) -
     moments = moments_of(first)
     known = Brightness.known(moments.modes)
     sound = np.flatnonzero(np.asarray(moments.valid, bool) & (np.asarray(moments.coverage) > 0.99))
-    sound = sound[:: max(-(-len(sound) // _MOST), 1)]
-    if not model.mixtures or len(sound) < _LEAST:
+    sound = sound[:: max(-(-len(sound) // SMALL_SAMPLE), 1)]
+    if not model.mixtures or len(sound) < FEWEST_ATOMS_OF_A_TREND:
         return known
     needed = (first,) if model.crosstalk is None else (first, CONSTANTS.ring_radius)
     sample = {}
@@ -146,9 +142,9 @@ def brightness_of_known(mixture: MotifMixture, unit: NDArray[np.float64], moment
     Brightness
     """
     known, n = Brightness.known(moments.modes), len(moments.values)
-    if n < _LEAST:
+    if n < FEWEST_ATOMS_OF_A_TREND:
         return known
-    some = np.arange(0, n, max(-(-n // _MOST), 1))
+    some = np.arange(0, n, max(-(-n // SMALL_SAMPLE), 1))
     sample = replace(
         moments,
         **{name: getattr(moments, name)[some] for name in ("values", "noise_std", "valid")},
@@ -164,7 +160,7 @@ def _fitted(atoms: _Atoms, known: Brightness) -> Brightness:
     more = atoms.log_density(best) - atoms.log_density(known)
     excess = more.sum() - 0.5 * 2 * len(best.gain) * np.log(len(more))
     significant = excess > norm.isf(CONSTANTS.alpha) * np.sqrt(len(more)) * more.std()
-    return best if significant and atoms.share_of_kinds(best) > _MAJORITY else known
+    return best if significant and atoms.share_of_kinds(best) > 0.5 else known
 
 
 @dataclass(frozen=True)

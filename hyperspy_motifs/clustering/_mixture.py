@@ -20,8 +20,8 @@ _STEPS = 15  # of the expectation maximisation
 _AT_ONCE = 1024  # atoms with a scatter of their own that are classified together
 # Degrees of freedom between which tails are estimated: with fewer they have no variance, with more they are Gaussian.
 _FEWEST_DEGREES, _MOST_DEGREES = 3.0, 1000.0
-_UNKNOWN = 1e8  # variance of a feature that was not seen, in squared units of the noise
-_HALF, _UPPER = 0.5, 0.95  # quantiles of the distances that fix the tail
+UNKNOWN = 1e8  # variance of a feature that was not seen, in squared units of the noise
+_UPPER = 0.95  # quantile of the distances that, with their median, fixes the tail
 
 
 def axes_of(X: NDArray[np.float64]) -> PrincipalAxes:
@@ -114,7 +114,7 @@ class MotifMixture:
         more = np.zeros((len(X), 1)) if variance is None else variance
         rows = np.flatnonzero((more > 0).any(axis=1) | unknown)
         for some in np.array_split(rows, -(-len(rows) // _AT_ONCE)) if len(rows) else ():
-            added = np.where(unknown[some, None], _UNKNOWN, np.minimum(more[some], _UNKNOWN))
+            added = np.where(unknown[some, None], UNKNOWN, np.minimum(more[some], UNKNOWN))
             added = np.broadcast_to(added, (len(some), X.shape[1]))
             spread = self.covariance + np.einsum(
                 "da,nd,db->nab", self.vectors, added, self.vectors, optimize=True
@@ -288,9 +288,9 @@ def _tails(
 
 def fitted_tails(distance: NDArray[np.float64], k: int) -> tuple[float, float]:
     """Return scale and degrees of freedom of an F distribution of squared distances (n,) in k dimensions."""
-    half, upper = np.quantile(distance / k, (_HALF, _UPPER))
+    half, upper = np.quantile(distance / k, (0.5, _UPPER))
     degrees = _degrees_of(round(float(upper / max(half, 1e-12)), 3), k)
-    return max(float(half / fdtri(k, degrees, _HALF)), 1e-12), degrees
+    return max(float(half / fdtri(k, degrees, 0.5)), 1e-12), degrees
 
 
 @lru_cache(maxsize=256)
@@ -298,7 +298,7 @@ def _degrees_of(ratio: float, k: int) -> float:
     """Degrees of freedom at which the quantiles 0.95 and 0.5 of an F distribution have a ratio."""
 
     def excess(degrees: float) -> float:
-        upper, half = fdtri(k, degrees, (_UPPER, _HALF))
+        upper, half = fdtri(k, degrees, (_UPPER, 0.5))
         return float(upper / half) - ratio
 
     if excess(_MOST_DEGREES) >= 0:

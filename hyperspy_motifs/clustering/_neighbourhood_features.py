@@ -14,11 +14,10 @@ from hyperspy_motifs.zernike import MomentsLike, noise_unit, to_complex
 
 from ._constants import CONSTANTS
 from ._crosstalk import FREQUENT, NeighbourCrosstalk
-from ._mixture import axes_of
+from ._mixture import UNKNOWN, axes_of
 from ._partition import PartitionOptions, divide
 from ._proposals import density_clusters
 
-_UNSEEN = 1e8  # squared units of the noise: harmless to invert, beyond what separates any two motifs
 _WHOLE = 1 - 1e-9  # coverage of a disc that is not cut
 _SOUND = 0.99  # coverage of discs that means and spreads are taken of
 _SPREAD = 10.0  # of the start of a layout
@@ -85,7 +84,7 @@ class NeighbourhoodFeatures:
             square = np.abs(sizes) ** 2 / np.abs(units) ** 2
         else:
             square = square / unit**2
-        variance[cut] = np.minimum(square, _UNSEEN)
+        variance[cut] = np.minimum(square, UNKNOWN)
         return cls(X, variance, valid, whole if whole.any() else valid)
 
     def filled(self) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.common import FEWEST_OF_A_SHARE
 from hyperspy_motifs.manifold import Manifold, manifold_features, partition_by_extent, partition_of_min_size
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.threads import one_blas_thread
@@ -21,7 +22,6 @@ from ._radius_model import Found, RadiusModel
 
 # The stackings of high symmetry of a moire are three (AA, AB, BA); of a ring or an interval it makes thirds.
 N_REGIONS = 3
-_FEWEST = 40  # atoms of a region
 # A region holds several sublattices, and each is a curved sheet: so many flat pieces stand for it when other atoms are read.
 _TILES = 40
 _POINTS_PER_TILE = 8
@@ -89,7 +89,7 @@ class ManifoldRegions(NestedRadii):
             n_parts = 0
             for group in range(int(groups.max()) + 1):
                 members = np.flatnonzero(groups == group)
-                k = min(first if radius == wide[0] else 2, max(len(members) // _FEWEST, 1))
+                k = min(first if radius == wide[0] else 2, max(len(members) // FEWEST_OF_A_SHARE, 1))
                 own = partition_of_min_size(where[members], k, max(5, int(self.min_motif_size)))[0]
                 parts[members] = own + n_parts
                 n_parts += int(own.max()) + 1

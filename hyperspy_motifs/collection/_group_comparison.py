@@ -12,9 +12,6 @@ from scipy.special import xlog1py, xlogy
 
 from hyperspy_motifs.common import REPORTED_LEVEL
 
-# Images that show how much images of a group differ.
-_FEWEST_IMAGES = 2
-
 
 @dataclass(frozen=True)
 class GroupComparison:
@@ -80,7 +77,7 @@ class GroupComparison:
 
     def cautions(self) -> list[str]:
         """What makes the p-values doubtful, a sentence each: groups of one image."""
-        single = [f"'{name}'" for name, number in self.n_images.items() if number < _FEWEST_IMAGES]
+        single = [f"'{name}'" for name, number in self.n_images.items() if number < 2]
         if not single:
             return []
         many = "group" if len(single) == 1 else "groups"

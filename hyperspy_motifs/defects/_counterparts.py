@@ -38,8 +38,6 @@ MOST = 0.68
 MOST_OF_NORMAL = float(norm.ppf((1 + MOST) / 2))
 # Fewer counterparts say nothing of what is usual.
 _FEWEST = 4
-# Most counterparts of an atom are counterparts of each other.
-_ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Counterparts:
     @property
     def comparable(self) -> np.ndarray:
         """Whether the surroundings of each atom repeat, shape (n,)."""
-        return (self.ratio < UNLIKE) & (self.count >= _FEWEST) & (self.alike > _ALIKE)
+        return (self.ratio < UNLIKE) & (self.count >= _FEWEST) & (self.alike > 0.5)
 
     def median(self, values: np.ndarray) -> np.ndarray:
         """Median of the counterparts' `values` (n, ...) for each atom, NaN left out."""

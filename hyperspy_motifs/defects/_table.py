@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.clustering import motif_name
-from hyperspy_motifs.common import write_csv
+from hyperspy_motifs.common import MOST_IN_A_LINE, write_csv
 
 from ._outliers import SHOWN
 
@@ -188,8 +188,6 @@ class Densities(dict[str, Density]):
 VACANCY, ANOTHER, ODD_CELLS = "vacancy", "another motif", "odd cells"
 #: Kinds in the order in which they are listed; what stands first is the kind of a place with several.
 KINDS = (VACANCY, ANOTHER, "extra", "darker", "brighter", "moved", "other", ODD_CELLS)
-# Kinds of sites with numbers of their own in the headline.
-_MOST_IN_A_LINE = 3
 # Words for single outliers of each kind, before and after the plural.
 _SINGLE = {
     "extra": ("extra column", ""),
@@ -399,7 +397,7 @@ class Defects:
         parts = []
         lacking = np.unique(self.expected[self.kinds == VACANCY])
         # A list of many kinds of sites says less than their sum.
-        for group in [lacking] if len(lacking) > _MOST_IN_A_LINE else lacking[:, None]:
+        for group in [lacking] if len(lacking) > MOST_IN_A_LINE else lacking[:, None]:
             count = int(np.count_nonzero((self.kinds == VACANCY) & np.isin(self.expected, group)))
             n_sites = max(int(np.count_nonzero(np.isin(self.site_motifs, group))), count)
             share = count / n_sites

@@ -26,8 +26,6 @@ class HierarchyConstants:
     #: Share of the atoms mapped onto atoms above which a translation is accepted; below, twice the translation must map
     #: nearly as many, because quasiperiodic tilings have long pseudo-translations with up to 0.85.
     clearly_placed: float = 0.9
-    #: Translated atoms inside the image that a share is believed of, and atoms in which a moire is sought.
-    fewest_atoms: int = 40
     #: Both shares for the faint translations of a pattern with many missed or false sites.
     faint_match: float = 0.4
     #: Share above which longer translations are not searched for.
@@ -50,15 +48,10 @@ class HierarchyConstants:
     largest_faint_cell: int = 16
     #: Share of mismatches that is ignored.
     few_misses: float = 0.03
-    #: Atoms, evenly sampled, that a translation is scored with.
-    scored_atoms: int = 1000
     #: Atoms whose vectors to others are candidates for translations.
     anchors: int = 80
     #: Candidates for translations that are scored, the most frequent first.
     candidates: int = 250
-    #: A majority: of the directions in which a pair of cells inside a crystal is repeated, of the translated positions of a
-    #: guest motif that have the host motif, of the field that domains, or larger cells, cover.
-    majority: float = 0.5
     #: Steps of the lattice along each direction in which a pair of cells, or a patch across a gap, is sought again.
     continued_reach: int = 6
     #: Cells that this share is taken of, at least.

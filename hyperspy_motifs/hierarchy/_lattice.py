@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.cells import Cells
-from hyperspy_motifs.common import distinct_rows
+from hyperspy_motifs.common import FEWEST_OF_A_SHARE, SMALL_SAMPLE, distinct_rows
 
 from ._constants import CONSTANTS
 from ._hierarchy import LabelledPoints
@@ -110,7 +110,7 @@ class _Scorer:
         self.least_placed = CONSTANTS.faint_match if faint else CONSTANTS.least_placed
         self.tolerance = tolerance
         self.tree = cKDTree(sites.positions)
-        self.sample = _even_sample(len(sites), CONSTANTS.scored_atoms)
+        self.sample = _even_sample(len(sites), SMALL_SAMPLE)
         self.low, self.high = sites.positions.min(axis=0), sites.positions.max(axis=0)
         self.known: dict[bytes, _Score] = {}
 
@@ -122,7 +122,7 @@ class _Scorer:
             twice = self.score(2 * score.vector)
             return (
                 score.placed >= CONSTANTS.clearly_placed
-                or twice.seen < CONSTANTS.fewest_atoms
+                or twice.seen < FEWEST_OF_A_SHARE
                 or twice.placed >= CONSTANTS.clear_match * score.placed
             )
         return all(
@@ -289,7 +289,7 @@ def _goes_on(scorer: _Scorer, lattice: Lattice) -> bool:
     first = np.broadcast_to(scorer.sample[:, None], image.shape)
     hit[hit] = sites.alike(first[hit], image[hit])
     seen, seen_far = inside[:, near].sum(), inside[:, ~near].sum()
-    if min(seen, seen_far) < CONSTANTS.fewest_atoms:
+    if min(seen, seen_far) < FEWEST_OF_A_SHARE:
         return lattice.match >= CONSTANTS.clearly_placed
     missed, missed_far = 1 - hit[:, near].sum() / seen, 1 - hit[:, ~near].sum() / seen_far
     return bool(missed_far <= max(CONSTANTS.most_growth * missed, missed + CONSTANTS.few_misses))
@@ -352,7 +352,7 @@ class LatticeContinuation:
             there = distance <= 0.6 * self.lattice.lengths.max()
             seen += there[first] & there[second]
             again += same[first] & same[second]
-        return (seen > 0) & (again >= CONSTANTS.majority * seen)
+        return (seen > 0) & (again >= 0.5 * seen)
 
     def atoms(self, cells: np.ndarray) -> np.ndarray:
         """Return the corners of some cells."""

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.common import distinct_rows
+from hyperspy_motifs.common import FEWEST_OF_A_SHARE, distinct_rows
 from hyperspy_motifs.threads import one_blas_thread
 
 from ._constants import CONSTANTS
@@ -119,7 +119,7 @@ def find_moire(
     known = np.isfinite(values).all(axis=1)
     points, values = points[known], values[known]
     scalar = values[:, 0]
-    if len(points) < CONSTANTS.fewest_atoms:
+    if len(points) < FEWEST_OF_A_SHARE:
         return None
     starts = [_spectrum_start(points, values - values.mean(axis=0))]
     if start is not None:
@@ -267,7 +267,7 @@ def _period_error(
     periods = []
     for left_out in range(CONSTANTS.period_blocks**2):
         kept = block != left_out
-        if kept.sum() >= CONSTANTS.fewest_atoms:
+        if kept.sum() >= FEWEST_OF_A_SHARE:
             periods.append(mean_period(reduced(np.linalg.inv(_refined(points[kept], values[kept], beams)).T)))
     m = len(periods)
     return (

@@ -134,7 +134,7 @@ def domain_levels(cells: Cells, found: Domains) -> list[Level]:
     None for a single domain, and for islands that cover less than half of the field.
     """
     n = len(found.labels)
-    if n < 2 or cells.areas[found.domain >= 0].sum() < CONSTANTS.majority * cells.areas.sum():
+    if n < 2 or cells.areas[found.domain >= 0].sum() < 0.5 * cells.areas.sum():
         return []
     kinds = int(found.labels.max()) + 1
     names = []
@@ -278,7 +278,7 @@ def _candidate(name: str, points: np.ndarray, spacing: float, area: float) -> _C
         return None
     cells = find_cells(points, merge_centred_rings=False)
     kept = np.flatnonzero(cells.n_corners <= CONSTANTS.most_corners)
-    if len(kept) < 2 or cells.areas[kept].sum() < CONSTANTS.majority * area:
+    if len(kept) < 2 or cells.areas[kept].sum() < 0.5 * area:
         return None
     return _Candidate(name, points, cells, kept, typical, spread)
 

@@ -39,7 +39,7 @@ def merge_by_sublattice(sites: LabelledPoints, lattice: Lattice) -> np.ndarray:
     alike = np.minimum(share, share.T) >= CONSTANTS.mixed
     np.fill_diagonal(share, 0.0)
     host = share.argmax(axis=1) if n else np.empty(0, dtype=np.int64)
-    guests = np.flatnonzero(share.max(axis=1, initial=0.0) >= CONSTANTS.majority)
+    guests = np.flatnonzero(share.max(axis=1, initial=0.0) >= 0.5)
     alike[guests, host[guests]] = True
     _, group = connected_components(coo_array(alike), directed=False) if n else (0, np.empty(0, dtype=int))
     lowest = np.full(n, n)

@@ -51,8 +51,6 @@ class IdentificationConstants:
     most_neighbours: int = 12
     #: Two places are one within this (distances): less than half of a distance, more than three times the scatter.
     near: float = 0.3
-    #: Columns that a search for orientations samples.
-    sampled: int = 200
     #: Width of a peak in the histogram of angles, in degrees: that of a distortion by `distortion` at its largest.
     peak_width: float = 2.0
     #: Peaks of the histogram that are refined: a hexagonal lattice has six.

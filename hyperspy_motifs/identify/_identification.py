@@ -14,8 +14,6 @@ from ._constants import CONSTANTS
 from ._projection import Composition
 from ._summary import changed_columns, headline, not_excluded, stoichiometry, summary
 
-#: The structures explain a field if they explain more than this share of its atoms.
-MOSTLY = 0.5
 #: Alternatives that are kept of each atom.
 N_ALTERNATIVES = 3
 _UNKNOWN = "?"

@@ -23,7 +23,7 @@ from ._composition import (
 from ._constants import CONSTANTS
 from ._emission import Brightness
 from ._fit import EmptyPlaces, Observations, StructureFit, fit_jointly, fit_structure
-from ._identification import MOSTLY, N_ALTERNATIVES, Identification, Species, StructureReport
+from ._identification import N_ALTERNATIVES, Identification, Species, StructureReport
 from ._projection import Composition, ProjectedCell, formula
 from ._registration import lattice_indices
 
@@ -440,7 +440,7 @@ def _refusal(reports: Sequence[StructureReport], on_lattice: NDArray[np.bool_]) 
     """Why no structure is accepted; empty if one is."""
     accepted = [report for report in reports if not report.refusal]
     explained = float(on_lattice.mean()) if len(on_lattice) else 0.0
-    if accepted and explained > MOSTLY:
+    if accepted and explained > 0.5:
         return ""
     if not accepted:
         return "; ".join(f"{report.name}: {report.refusal}" for report in reports)

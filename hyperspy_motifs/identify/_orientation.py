@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import SMALLEST_SAMPLE
+
 from ._constants import CONSTANTS
 from ._projection import ProjectedCell
 
@@ -296,7 +298,7 @@ def find_orientations(
 
 def _sample(field: Field) -> NDArray[np.int64]:
     n = len(field.points)
-    return np.unique(np.linspace(0, n - 1, min(n, CONSTANTS.sampled)).astype(np.int64))
+    return np.unique(np.linspace(0, n - 1, min(n, SMALLEST_SAMPLE)).astype(np.int64))
 
 
 def _peaks(

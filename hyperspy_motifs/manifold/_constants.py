@@ -36,8 +36,6 @@ class ManifoldConstants:
     largest_block: int = 64
     #: ... and this number of distances: two megabytes, which caches hold.
     block_distances: int = 250_000
-    #: Points of a field, or of a class, whose continuity is measured.
-    least_points: int = 40
     #: A class, or all continuous classes together, represents the whole if it has at least this share of the points.
     least_share: float = 0.2
     #: Ratio of successive numbers of neighbours in a profile of the dimension, ...
@@ -70,8 +68,6 @@ class ManifoldConstants:
     many_points: int = 600
     #: Deviation of the sums of such a kernel from 1 at which they end.
     kernel_precision: float = 1e-6
-    #: Points whose topology is found, evenly sampled.
-    topology_points: int = 2000
     #: Offset of the mean of a neighbourhood over its root mean square distance, from which it lies on a border: it is 0.6 for
     #: a half disc, 0.87 for a half line, and near 0 for a whole neighbourhood.
     one_sided: float = 0.45

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import FEWEST_OF_A_SHARE
 from hyperspy_motifs.threads import one_blas_thread, over_rows
 
 from ._constants import CONSTANTS
@@ -343,7 +344,7 @@ def estimate_continuity(
         large = [
             c.probability
             for g, c in each.items()
-            if (labels == g).sum() >= max(CONSTANTS.least_points, n * CONSTANTS.least_share)
+            if (labels == g).sum() >= max(FEWEST_OF_A_SHARE, n * CONSTANTS.least_share)
         ]
         least = min([whole.certainty, *(1 - p for p in large)])
         return replace(whole, certainty=least, share=share, groups=each)
@@ -354,7 +355,7 @@ def estimate_continuity(
 
 def _classify(arrays: list[NDArray[np.float64]], contrast: float | None) -> Continuity:
     n = len(arrays[0])
-    if n < CONSTANTS.least_points:
+    if n < FEWEST_OF_A_SHARE:
         return Continuity("discrete", 0.5, 0.5, np.nan, np.nan, 0.0)
     some = np.unique(np.linspace(0, n - 1, min(n, CONSTANTS.profile_points)).astype(np.int64))
     profiles = [dimension_profile(x[some]) for x in arrays]

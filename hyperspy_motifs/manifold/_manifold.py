@@ -11,6 +11,7 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import SAMPLE
 from hyperspy_motifs.relaxation import nearest_in, nearest_neighbours
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import MomentsLike, PrincipalAxes, noise_unit, noise_units
@@ -162,7 +163,7 @@ def find_topology(coordinates: NDArray[np.float64], eigenvalues: NDArray[np.floa
     """
     points = coordinates * eigenvalues
     n = len(points)
-    chosen = np.unique(np.linspace(0, n - 1, min(n, CONSTANTS.topology_points)).astype(np.int64))
+    chosen = np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
     k = int(np.clip(n // 25, 16, 96))
     if n < 3 * k:
         return Topology("unknown", float("nan"), float("nan"), 0.0)

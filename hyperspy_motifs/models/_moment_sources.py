@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import chi2, norm
 
 from hyperspy_motifs.clustering import ALMOST_WHOLE, MIN_MOTIF_SIZE, Brightness
-from hyperspy_motifs.common import LEVEL, robust_spread
+from hyperspy_motifs.common import LEVEL, SAMPLE, robust_spread
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import (
     LEAST_COVERAGE,
@@ -28,8 +28,8 @@ from hyperspy_motifs.zernike import (
     zernike_basis,
 )
 
-# Atoms that are rotated, and atoms of the reference that they are compared with.
-_TURNED, _COMPARED = 300, 2_000
+# Atoms that are rotated.
+_TURNED = 300
 # Highest azimuthal order 8 of the moments: 36 steps resolve a quarter of its period.
 _STEPS = 72
 _AXES = 12
@@ -97,7 +97,7 @@ def find_orientation(
     Orientation
     """
     rng = np.random.default_rng(random_state)
-    turned, compared = _sample(moments, _TURNED, rng), _sample(reference, _COMPARED, rng)
+    turned, compared = _sample(moments, _TURNED, rng), _sample(reference, SAMPLE, rng)
     unit = np.hypot(noise_unit(moments), noise_unit(reference))
     axes = PrincipalAxes.fit(compared / unit, min(_AXES, compared.shape[1], max(len(compared) - 1, 1)))
     tree, modes = cKDTree(axes.apply(compared / unit)), np.asarray(moments.modes)

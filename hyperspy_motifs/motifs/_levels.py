@@ -31,8 +31,6 @@ _LABELS = {
     "strain_yy": r"strain $\varepsilon_{yy}$ (%)",
     "strain_xy": r"strain $\varepsilon_{xy}$ (%)",
 }
-# The symmetry of the motifs is not known in general, so angles are drawn over a full turn.
-_TURN = 360.0
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 # A unit cell of more motifs has their number in place of its formula, which would be cut.
 _MOST_PARTS = 4
@@ -65,7 +63,7 @@ def named_values(motifs: Motifs, name: str, options: dict[str, object]) -> np.nd
     if name == "angle":
         if motifs.angles is None:
             raise ValueError("These motifs have no angles; use find_motifs(rotation_invariant=True).")
-        options |= {"label": "angle (°)", "period": _TURN}
+        options |= {"label": "angle (°)", "period": 360.0}  # the symmetry of the motifs is not known
         return np.degrees(motifs.angles)
     columns = {k: v for k, v in motifs.to_dict().items() if np.issubdtype(v.dtype, np.number)}
     if name not in columns:

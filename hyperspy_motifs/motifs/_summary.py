@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hyperspy_motifs.clustering import motif_name
+from hyperspy_motifs.common import MOST_IN_A_LINE
 from hyperspy_motifs.defects import ANOTHER, VACANCY
 from hyperspy_motifs.describe import UNCERTAIN, place_words
 from hyperspy_motifs.store import UNKNOWN_UNITS, neighbour_distance
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 # Motifs in a summary and in the table of a notebook, which are a glance; the report and `describe` have them all.
 MOST_SHOWN = 12
-# Motifs with numbers of their own in one line of text.
-_MOST_IN_A_LINE = 3
 # Orientations of one motif from which on a summary advises to take them as one: more than a domain and its twin have.
 _MANY_ORIENTATIONS = 3
 _REMEDY = "find_motifs(rotation_invariant=True)"
@@ -64,7 +63,7 @@ def _turned(motifs: Motifs) -> list[str]:
     words = [
         f"{motif_name(found.motif, motifs.names)} is {motif_name(found.copy_of, motifs.names)}"
         f"{' mirrored' if found.mirrored else ''}{_by(found)}"
-        for found in copies[:_MOST_IN_A_LINE]
+        for found in copies[:MOST_IN_A_LINE]
     ]
     rest = len(copies) - len(words)
     return [
@@ -344,7 +343,7 @@ def _empty_sites(motifs: Motifs) -> list[str]:
         return []
     kinds = np.unique(sites.expected_motifs[empty])
     # A list of many kinds says less than their sum.
-    groups = [kinds] if len(kinds) > _MOST_IN_A_LINE else kinds[:, None]
+    groups = [kinds] if len(kinds) > MOST_IN_A_LINE else kinds[:, None]
     parts = []
     for group in groups:
         of_kind = np.isin(sites.expected_motifs, group)
@@ -397,7 +396,7 @@ def _cells(motifs: Motifs) -> str:
         return text
     sites = motifs.sites
     missing = [motif_name(k, motifs.names) for k in np.unique(sites.expected_motifs[sites.vacant]).tolist()]
-    whose = f" of {' or '.join(missing)}" if len(missing) <= _MOST_IN_A_LINE else ""
+    whose = f" of {' or '.join(missing)}" if len(missing) <= MOST_IN_A_LINE else ""
     return f"{text}; {n_open} of them have an empty site{whose} as a corner"
 
 

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from hyperspy_motifs.atoms import Atoms, ColumnFit, NoiseSpectrum, nearest_neighbour_distance
+from hyperspy_motifs.common import FEWEST_ATOMS_OF_A_TREND
 
 from ._places import BEYOND, Places, columns_beyond, predict_places, repeating_places
 from ._sites import (
@@ -25,13 +26,9 @@ from ._sites import (
 
 # Rounds in which columns are added and removed, and passes of each fit: further ones change nothing that the sites show.
 _ROUNDS = 3
-# Columns below which nothing can be said to repeat.
-_FEWEST = 30
 # Agreement of the surroundings of an empty site with those of its kind. It is about a half at an edge of the crystal, 0.65 or
 # less behind a mirror boundary, and three quarters or more beside one or two vacancies.
 _SAME_SURROUNDINGS = 0.7
-# Share of occupied sites from which a site is one of the structure, and its absence a vacancy.
-_REGULAR = 0.5
 # Minimum evidence for a kind of sites: odds of twenty to one.
 _EVIDENCE = float(np.log(20.0))
 # Minimum number of places to which translations map a column before it may be called false.
@@ -120,7 +117,7 @@ def complete(
     sites : SiteTable
     """
     has_data = np.ones(image.shape, bool) if mask is None else ~np.asarray(mask, bool)
-    if len(atoms) < _FEWEST:
+    if len(atoms) < FEWEST_ATOMS_OF_A_TREND:
         return atoms, _columns_alone(atoms)
     fit = ColumnFit.of_atoms(image, atoms)
     noise = fit.measure_noise()
@@ -334,7 +331,7 @@ def _table(atoms: Atoms, survey: _Survey, with_unknown: bool) -> SiteTable:
     # An amplitude that its kind does not have is that of a column only where the image shows one.
     bare = ~survey.alike & (occupancy.usual <= 0.5)
     probability[n:][bare[n:]] = np.minimum(probability, 0.5)[n:][bare[n:]]
-    empty = (probability <= 0.5) & (occupancy.share > _REGULAR) & survey.known
+    empty = (probability <= 0.5) & (occupancy.share > 0.5) & survey.known
     listed = empty[n:] & places.enclosed & (places.surroundings >= _SAME_SURROUNDINGS)
     if with_unknown:
         listed |= survey.occupied[n:]

@@ -10,9 +10,9 @@ from scipy import fft, ndimage
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from hyperspy_motifs.common import LEVEL
+from hyperspy_motifs.common import FEWEST_ATOMS_OF_A_TREND, LEVEL, SAMPLE
 
-from ._slow_fields import FEWEST, REACH, SlowFields, known_spacing
+from ._slow_fields import REACH, SlowFields, known_spacing
 
 # Standard deviation, in neighbour distances, of the Gaussian for soft patches of contamination, a few neighbours wide.
 _PATCH_REACH = 2.0
@@ -82,7 +82,7 @@ def _background(
     values = np.asarray(image)
     points = np.asarray(positions, dtype=np.float64)
     nothing = np.zeros(values.shape, np.float32)
-    if len(points) < FEWEST:
+    if len(points) < FEWEST_ATOMS_OF_A_TREND:
         return nothing, nothing
     distance = known_spacing(points, spacing, values.shape)
     missing = None if mask is None else np.asarray(mask, bool)
@@ -186,9 +186,9 @@ def _smooth_field(
 _CONTRAST_REACH = 6.0
 # Side, in neighbour distances, of the square whose mean is the brightness of an atom: about the width of a column.
 _COLUMN = 0.4
-# Atoms, at most, and evaluations of their likelihood with which a wedge is found: the contrast under wedges is right to
+# Evaluations of the likelihood with which a wedge is found: the contrast under wedges is right to
 # 0.02 (benchmarks/bench_background.py).
-_SAMPLE, _EVALUATIONS = 2000, 150
+_EVALUATIONS = 150
 # Relative to the contrast: the brightness of an atom is not known better than this, without noise.
 _PRECISION = 0.02
 
@@ -271,7 +271,7 @@ def estimate_local_scale(
         raise ValueError("The image has no contrast around the atoms: all its values there are equal.")
     offset = fields.at_atoms(local_mean) + fields.level
     constant = np.full(len(points), np.exp(np.log(scale).mean()))
-    if len(points) < FEWEST:
+    if len(points) < FEWEST_ATOMS_OF_A_TREND:
         return LocalScale(offset, constant)
     brightness = _brightness(values, points, distance) - offset
     wedge = constant * _wedge(brightness / constant, points)
@@ -293,7 +293,7 @@ def _is_likelier(one: NDArray[np.float64], other: NDArray[np.float64], coefficie
 def _wedge(brightness: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the most likely factor (n,) of the contrast, the exponential of a linear function of x and y."""
     terms = (points - points.mean(axis=0)) / np.maximum(np.ptp(points, axis=0) / 2, 1)
-    some = slice(None, None, -(-len(points) // _SAMPLE))
+    some = slice(None, None, -(-len(points) // SAMPLE))
     found = minimize(
         lambda coefficients: -_log_density(brightness[some], np.exp(terms[some] @ coefficients)).mean(),
         np.zeros(2),

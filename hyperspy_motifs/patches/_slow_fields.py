@@ -10,13 +10,11 @@ from scipy.interpolate import make_interp_spline
 from scipy.sparse import csr_array
 
 from hyperspy_motifs.atoms import nearest_neighbour_distance
-from hyperspy_motifs.common import robust_spread
+from hyperspy_motifs.common import SAMPLE, robust_spread
 from hyperspy_motifs.threads import over_rows
 
 #: Standard deviation, in neighbour distances, of the Gaussian for the slow background.
 REACH = 4.0
-#: With fewer atoms, neither patches nor a drift of contrast can be estimated.
-FEWEST = 30
 # Blocks per spacing of the grid on which the image is first averaged: finer than its lattice.
 _BLOCKS = 2
 # Rows of blocks whose pixels stay in the cache.
@@ -26,8 +24,8 @@ _FEW_LINES = 8
 # Blocks per spacing on which discs around atoms are seen, their radius in spacings, and the rings of the profile of a column.
 # What is left of patches is the same to a tenth for radii of 0.5 to 0.7 and for 4 to 10 rings.
 _FINE_BLOCKS, _DISC, _RINGS = 10, 0.6, 6
-# Atoms whose discs are in the cache at a time, and, at most, those from which the profile is learned.
-_TOGETHER, _LEARNED = 256, 2000
+# Atoms whose discs are in the cache at a time.
+_TOGETHER = 256
 # Relative to the contrast: differences between cells that have full weight, and where the flanks of patches are followed.
 _SAME, _STANDS_OUT = 0.02, 0.25
 # Tukey's constant: cells beyond this many standard deviations have no weight in the slow fields.
@@ -169,7 +167,7 @@ def _column_levels(
         index = corner[atoms, None] + cells.ravel()
         return mean.take(index), distance, seen.take(index) & (distance < reach)
 
-    values, distance, known = discs(slice(None, None, -(-len(points) // _LEARNED)))
+    values, distance, known = discs(slice(None, None, -(-len(points) // SAMPLE)))
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     away = values - np.sum(values * known, axis=1, keepdims=True) / count
     ring = np.digitize(distance, rings) - 1

@@ -14,7 +14,6 @@ from ._cell_finding import chosen_cells as chosen_cells
 from ._cell_finding import find_cells as find_cells
 from ._cell_finding import same_cells_relabelled as same_cells_relabelled
 from ._cell_finding import stored_form as stored_form
-from ._checks import MINIMUM_SIZE as MINIMUM_SIZE
 from ._checks import FindOptions as FindOptions
 from ._checks import check_axes as check_axes
 from ._checks import check_positions as check_positions

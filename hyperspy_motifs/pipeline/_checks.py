@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs import store
 from hyperspy_motifs.clustering import CONSTANTS, MIN_MOTIF_SIZE, check_alpha, check_min_motif_size
-from hyperspy_motifs.common import distinct_rows
+from hyperspy_motifs.common import SMALLEST_IMAGE, distinct_rows
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -163,8 +163,6 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-# A smaller image has no room for a nearest-neighbour shell, its patch and a margin.
-MINIMUM_SIZE = 16
 # Pixels with different lengths along the two axes are resampled. Beyond this ratio a column falls between two pixels.
 MOST_OBLONG = 8.0
 
@@ -190,9 +188,9 @@ def check_axes(signal: BaseSignal) -> None:
             raise ValueError(
                 f"The axis '{axis.name}' is not uniform. Use signal.interpolate_on_axis(...) to make its steps equal first."
             )
-        if axis.size < MINIMUM_SIZE:
+        if axis.size < SMALLEST_IMAGE:
             raise ValueError(
-                f"The image has {axis.size} pixels along '{axis.name}', at least {MINIMUM_SIZE} are needed."
+                f"The image has {axis.size} pixels along '{axis.name}', at least {SMALLEST_IMAGE} are needed."
             )
         if not np.isfinite([axis.scale, axis.offset]).all() or axis.scale == 0:
             raise ValueError(

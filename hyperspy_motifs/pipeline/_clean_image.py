@@ -19,6 +19,7 @@ from hyperspy_motifs.atoms import (
     measure_smoothing,
     sharpen,
 )
+from hyperspy_motifs.common import MOST_IN_MEMORY
 
 from ._checks import check_axes
 
@@ -131,8 +132,6 @@ def data_frame(signal: BaseSignal, index: int) -> np.ndarray:
 
 # Fraction of the field without data above which a warning is given, if the pixels are finite.
 WORTH_TELLING = 0.005
-# Frames of a stack stay prepared if they hold no more pixels than this.
-MOST_KEPT_PIXELS = 2**24
 # Sums of the fourth powers of pixels must be finite and not zero.
 LARGEST, SMALLEST = 1e60, 1e-60
 
@@ -262,14 +261,10 @@ class CleanFrames:
             frames = n_frames(signal)
             name = "The image" if frames == 1 else f"Frame {number}"
             clean = prepare_image(data_frame(signal, number), name, tell=tell)
-            if frames > 1 and clean.data.size * frames * len(self.signals) > MOST_KEPT_PIXELS:
+            if frames > 1 and clean.data.size * frames * len(self.signals) > MOST_IN_MEMORY:
                 return clean
             self._kept[here] = clean
         return self._kept[here]
-
-
-# The images of further detectors are kept with the result if they have no more pixels together: two of 4096 x 4096.
-MOST_PIXELS = 2**25
 
 
 def all_detectors(signal: BaseSignal, detectors: object) -> list[BaseSignal]:
@@ -300,7 +295,11 @@ def all_detectors(signal: BaseSignal, detectors: object) -> list[BaseSignal]:
 def images_to_keep(detectors: Sequence[BaseSignal]) -> np.ndarray | None:
     """Images of the detectors but the first, shape (d, ..., rows, columns), for the result; None if they are too large."""
     others = [np.asarray(other.data) for other in detectors[1:] if not other._lazy]
-    if not others or len(others) < len(detectors) - 1 or sum(other.size for other in others) > MOST_PIXELS:
+    if (
+        not others
+        or len(others) < len(detectors) - 1
+        or sum(other.size for other in others) > 2 * MOST_IN_MEMORY
+    ):
         return None
     return np.stack([other.astype(np.result_type(*others), copy=False) for other in others])
 

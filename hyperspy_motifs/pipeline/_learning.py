@@ -13,6 +13,7 @@ import numpy as np
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
+from hyperspy_motifs.common import MOST_IN_MEMORY
 from hyperspy_motifs.stacks import (
     Checkpoint,
     FrameSample,
@@ -26,7 +27,7 @@ from . import _learning as stack
 from ._atom_finding import quiet
 from ._atom_table import AtomTable, predict_frame
 from ._clean_image import frame, lazy_data_frame, n_frames
-from ._model_building import MOST_KEPT_PIXELS, KeptMoments, MomentSource, SampleSource
+from ._model_building import KeptMoments, MomentSource, SampleSource
 from ._repeated_frames import source_of_fit
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def estimate(source: MomentSource, radii: Sequence[float], labels: np.ndarray | 
 
 # The images of a sample are sent to a worker in one task if together they hold no more pixels than this, some 130 MB at four
 # bytes a pixel. Larger samples are read one image at a time, by the calling process.
-MOST_SENT_PIXELS = 2 * MOST_KEPT_PIXELS
+MOST_SENT_PIXELS = 2 * MOST_IN_MEMORY
 
 
 class SampleLearning:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperspy_motifs import store
+from hyperspy_motifs.common import MOST_IN_MEMORY
 
-from ._clean_image import MOST_KEPT_PIXELS, CleanFrames, CleanImage, detectors_of, n_detectors, prepare_image
+from ._clean_image import CleanFrames, CleanImage, detectors_of, n_detectors, prepare_image
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -162,7 +163,7 @@ class MomentSource:
             frame=number,
         )
         self._noise[here] = ready.noise
-        if n_frames == 1 or clean.data.size * n_frames * self.n_detectors <= MOST_KEPT_PIXELS:
+        if n_frames == 1 or clean.data.size * n_frames * self.n_detectors <= MOST_IN_MEMORY:
             self._prepared[here] = ready
         return ready
 

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from hyperspy_motifs import store
 from hyperspy_motifs.clustering import MIN_MOTIF_SIZE
+from hyperspy_motifs.common import SMALLEST_SAMPLE
 
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_table import AtomTable
@@ -65,8 +66,6 @@ def grid_table(
     return AtomTable(stamp.to_units(pixels), pixels, frames, {}, facts, stamp.units)
 
 
-# A mean over more patches than this is visually the same.
-PATCHES_OF_A_MEAN = 200
 # In nearest-neighbour distances: the centre of a hexagon is one distance from its corners and must be reconstructed
 # as well, and the patch of an atom must dominate at its position.
 LEAST_REACH = 1.2
@@ -216,7 +215,7 @@ def means_of_record(
         # Pixels outside the image are unknown: truncated discs are excluded from a mean if one atom has a complete
         # disc.
         members = members[whole[members]] if whole[members].any() else members
-        members = members[np.argsort(-record.probabilities[members], kind="stable")][:PATCHES_OF_A_MEAN]
+        members = members[np.argsort(-record.probabilities[members], kind="stable")][:SMALLEST_SAMPLE]
         for index in np.unique(record.frames[members]):
             here = members[record.frames[members] == index]
             image, _ = clean_image(data_frame(signal, int(index)), tell=False)
@@ -441,7 +440,7 @@ def _picture(
     places = record.stamp.to_pixels(graph.coordinates(members))
     middle = (np.array(image.shape[::-1]) - 1) / 2
     order = np.argsort(np.abs(places - middle).max(axis=1), kind="stable")
-    order = order[: PATCHES_OF_A_MEAN if averaged else 1]
+    order = order[: SMALLEST_SAMPLE if averaged else 1]
     chosen = [graph.nodes[members[i]] for i in order]
     if chosen[0]["kind"] == "atom":
         rows = np.array([int(members[i].rpartition(":")[2]) for i in order])

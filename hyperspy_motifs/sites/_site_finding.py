@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.common import robust_spread
+from hyperspy_motifs.common import SMALLEST_SAMPLE, robust_spread
 
 from ._template_fit import Neighbourhoods, NeighbourTemplates, TemplateFits, fit_templates
 from ._templates import (
@@ -93,8 +93,8 @@ def _quantile(ordered: NDArray[np.float64], share: float) -> float:
 # Distance from a place up to which a neighbour is the one expected, in nearest-neighbour distances: at first, and at most.
 _TOLERANCE, _MAX_TOLERANCE = 0.15, 0.25
 _MIN_SPREAD = 0.012  # least spread: static disorder of three or four hundredths of an angstrom
-# Atoms of each kind that are seeds, from which a template is computed, and that the templates are fitted to.
-_SAMPLE, _MAX_MEMBERS, _MAX_FITTED = 240, 200, 3000
+# Atoms of each kind that are seeds, and that the templates are fitted to.
+_SAMPLE, _MAX_FITTED = 240, 3000
 # Seeds that are kept, and the distance within which they are one, relative to that of the third nearest.
 _MAX_SEEDS, _CROWD = 60, 1.5
 # Divisions of sites one after another.
@@ -255,7 +255,7 @@ class SiteFinder:
             if len(members) < self.min_motif_size:
                 continue
             sizes.append(len(members))
-            members = members[:: -(-len(members) // _MAX_MEMBERS)]
+            members = members[:: -(-len(members) // SMALLEST_SAMPLE)]
             rotated = rotated_back(
                 some.atoms.offsets[members], fits.angles[members, site], fits.mirrored[members, site]
             )

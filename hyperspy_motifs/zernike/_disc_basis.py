@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.common import MOST_IN_MEMORY
 from hyperspy_motifs.patches import patch_size
 
 from ._modes_and_noise import partner_columns, zernike_modes
@@ -96,8 +97,6 @@ def disc_nodes(radius: float, size: int, order: int) -> DiscNodes:
     return DiscNodes(x, y, w, number, (rows[pixels] + half) * size + columns[pixels] + half)
 
 
-# Largest number of values in memory during the integration of a basis (128 MB of float64).
-_VALUES = 1 << 24
 # In pixels. Far smaller than any disc of use; the area of one of 1e-160 pixels is 0 in float64.
 _LEAST_RADIUS = 1e-3
 
@@ -202,7 +201,7 @@ class DiscBasis(ABC):
         starts = np.searchsorted(nodes.pixel, np.arange(n_pixels + 1))
         first = 0
         while first < n_pixels:
-            limit = starts[first] + max(_VALUES // len(self.modes), 1)
+            limit = starts[first] + max(MOST_IN_MEMORY // len(self.modes), 1)
             last = max(int(np.searchsorted(starts, limit, side="right")) - 1, first + 1)
             chosen = slice(starts[first], starts[last])
             values = self.evaluate(nodes.x[chosen] / self.radius, nodes.y[chosen] / self.radius)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from hyperspy_motifs.atoms import Rounding, ScanLines, block_means, measure_rounding, undo_rounding
+from hyperspy_motifs.common import SMALL_SAMPLE
 from hyperspy_motifs.patches import (
     LocalScale,
     check_positions,
@@ -37,8 +38,6 @@ LEAST_COVERAGE = 0.55
 # Standard deviations of the errors of scan lines by which moments are varied, in units of those measured: the smallest with
 # which no more lattices are divided than without errors (benchmarks/bench_scan_errors.py).
 _VARIED = 1.4
-# Number of complete discs for the model of partial ones.
-_TEACHERS = 1000
 
 
 @dataclass(frozen=True)
@@ -356,7 +355,7 @@ class DiscImage:
 
         whole = np.flatnonzero(coverage >= 1 - 1e-9)
         teachers = whole if len(whole) else np.arange(len(points))
-        teachers = teachers[:: max(len(teachers) // _TEACHERS, 1)]
+        teachers = teachers[:: max(len(teachers) // SMALL_SAMPLE, 1)]
         known = _patches(coefficients, points[teachers], basis.size)
         smooth = self._smooth.astype(np.float32)
         # The noise is that of the image as it was taken, with what is smooth.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.atoms import nearest_neighbour_distance
+from hyperspy_motifs.common import SMALL_SAMPLE
 from hyperspy_motifs.patches import check_positions
 
 from ._disc_moments import ZernikeBasis, disc_coverage
@@ -15,8 +16,8 @@ from ._moments import get_moments
 # Part of the pattern that may be lost.
 _REST = 1e-3
 _LEAST = 4
-# Number of atoms for the choice of a basis, and its largest order where pixels carry more.
-_SAMPLE, _LARGEST = 1000, 20
+# Largest order of a basis where pixels carry more.
+_LARGEST = 20
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def choose_basis(image: ArrayLike, positions: ArrayLike, radius: float) -> tuple
     points = check_positions(positions, values.shape)
     whole = np.flatnonzero(disc_coverage(points, values.shape, generous) >= 1 - 1e-9)
     chosen = whole if len(whole) else np.arange(len(points))
-    chosen = chosen[:: max(len(chosen) // _SAMPLE, 1)]
+    chosen = chosen[:: max(len(chosen) // SMALL_SAMPLE, 1)]
     spacing = nearest_neighbour_distance(points) if len(points) > 1 else None
     moments = get_moments(values, points[chosen], generous, spacing=spacing)
     spectrum = choose_n_max(moments)
