@@ -1,5 +1,6 @@
 """Fixtures and settings shared by all tests."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -46,11 +47,32 @@ def _quiet_hyperspy():
     hs.preferences.General.show_progressbar = False
 
 
+@contextlib.contextmanager
+def _first_two_radii():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hyperspy_motifs.clustering.RADII", (0.6, 1.2))
+        yield
+
+
+@pytest.fixture(scope="session")
+def first_two_radii():
+    """Context in which the default radii are the first two: what holds for any number, in a third of the time."""
+    return _first_two_radii
+
+
+@pytest.fixture(scope="module")
+def two_radii():
+    """The same for a module: ``pytestmark = pytest.mark.usefixtures("two_radii")``."""
+    with _first_two_radii():
+        yield
+
+
 @pytest.fixture(scope="session")
 def monolayer():
     """Image of a hexagonal monolayer with its two frequent motifs, without that of six rare atoms; edit a copy of it."""
     from hyperspy_motifs import data
 
     signal, _ = data.monolayer(shape=(170, 204), random_state=3)
-    signal.find_motifs(radius=0.6, min_motif_size=7)
+    with _first_two_radii():
+        signal.find_motifs(radius=0.6, min_motif_size=7)
     return signal

@@ -8,6 +8,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms import measure_rounding, undo_rounding
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 SHAPE = (243, 287)  # rows, columns
 LEVEL = 5e-4  # of one axis
 

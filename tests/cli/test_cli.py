@@ -11,6 +11,8 @@ import pytest
 from hyperspy_motifs import cli, data
 from hyperspy_motifs.graph import MotifGraph
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 FAST = ["-q", "--no-figures", "--radius", "0.6"]
 
 

@@ -8,6 +8,8 @@ from sklearn.metrics import adjusted_rand_score
 import hyperspy_motifs
 from hyperspy_motifs.data import monolayer
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 def field(seed, degrees, dose, rows=170):
     """An image of MoSe2 with a tenth of heavy dopants, and its truth; a seed is one specimen at all doses."""

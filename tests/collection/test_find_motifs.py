@@ -11,6 +11,8 @@ from hyperspy_motifs.collection import MotifCollection
 from hyperspy_motifs.data import grain_boundary, monolayer
 from hyperspy_motifs.models import load_model
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 @pytest.fixture(scope="module")
 def analysed():

@@ -8,6 +8,8 @@ import hyperspy_motifs
 from hyperspy_motifs.data import monolayer
 from hyperspy_motifs.models import load_model
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 BOND = 0.19  # nm
 
 

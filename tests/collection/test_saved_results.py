@@ -10,6 +10,8 @@ import hyperspy_motifs
 from hyperspy_motifs.collection import _finding, _measuring
 from hyperspy_motifs.data import monolayer
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 HOW = {"radius": 0.6, "show_progressbar": False}
 
 

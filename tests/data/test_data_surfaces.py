@@ -7,6 +7,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.data import Imaging, Specimen, Tip, silicon_7x7, silicon_7x7_specimen, topograph
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 CELL = 7 * 0.5431 / np.sqrt(2)
 
 

@@ -11,6 +11,8 @@ from hyperspy_motifs.data import Imaging, lattice_specimen, simulate
 from hyperspy_motifs.defects import find_odd_cells
 from hyperspy_motifs.signals import AtomicImage
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 LENGTH = 0.142
 
 

@@ -11,6 +11,8 @@ from matplotlib.colors import to_hex
 from hyperspy_motifs.data import Imaging, monolayer, monolayer_specimen, simulate
 from hyperspy_motifs.draw import motif_colour
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 IMAGING = Imaging(shape=(300, 340), pixel_size=0.0125, dose=1e5)
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from hyperspy_motifs import data
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 @pytest.fixture(scope="module")
 def motifs():

@@ -47,12 +47,13 @@ def positions():
 
 
 @pytest.fixture(scope="session")
-def _analysed():
+def _analysed(first_two_radii):
     signal, _ = data.monolayer(shape=(190, 236), random_state=3)
     x, y = signal.axes_manager.signal_axes
     x.offset = 5.0
     y.scale, y.offset = -y.scale, 2.0
-    signal.find_motifs(radius=0.6).relabel({0: "Se2", 1: "Mo"})
+    with first_two_radii():
+        signal.find_motifs(radius=0.6).relabel({0: "Se2", 1: "Mo"})
     return signal
 
 

@@ -4,6 +4,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 # ------------------------------------------------------------------ HyperSpy
 
 

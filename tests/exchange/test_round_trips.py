@@ -247,9 +247,9 @@ def test_equal_names_stay_two_categories(motifs):
 
 def test_features_of_another_radius_can_be_chosen(motifs):
     pytest.importorskip("anndata")
-    adata = motifs.export.anndata(radius=2.4)
-    np.testing.assert_array_equal(adata.X, motifs.at(2.4).features.data)
-    np.testing.assert_array_equal(adata.obsm["X_layout"], motifs.at(2.4).layout)
+    adata = motifs.export.anndata(radius=1.2)
+    np.testing.assert_array_equal(adata.X, motifs.at(1.2).features.data)
+    np.testing.assert_array_equal(adata.obsm["X_layout"], motifs.at(1.2).layout)
 
 
 def test_squidpy_counts_the_neighbours_that_the_graph_counts(motifs):

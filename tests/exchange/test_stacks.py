@@ -7,6 +7,8 @@ import pytest
 from hyperspy_motifs import data
 from hyperspy_motifs.exchange import read_atoms
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 @pytest.fixture(scope="module")
 def analysed():

@@ -9,6 +9,8 @@ from scipy.spatial import cKDTree
 
 import hyperspy_motifs as hm
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 pytest.importorskip("ase")
 
 

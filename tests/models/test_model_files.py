@@ -9,6 +9,8 @@ import hyperspy_motifs as hm
 from hyperspy_motifs.models import DiscSource, from_arrays, load_model, to_arrays
 from hyperspy_motifs.pipeline import MomentSource
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 @pytest.fixture(scope="module")
 def learned():
@@ -36,7 +38,7 @@ def test_the_file_predicts_as_the_result_does(learned, path, other):
     assert by_file.names[0] == "metal"
 
 
-@pytest.mark.parametrize("radius", [0.6, 2.4])
+@pytest.mark.parametrize("radius", [0.6, 1.2])
 def test_motifs_are_given_by_the_same_moments_as_they_are_found_by(radius, learned):
     image, pixels = learned.signal, learned.pixel_positions
     spacing = learned.parameters["spacing"] / image.axes_manager.signal_axes[0].scale

@@ -22,9 +22,10 @@ def simulated():
 
 
 @pytest.fixture(scope="session")
-def found(simulated):
+def found(simulated, first_two_radii):
     signal = simulated[0].deepcopy()
-    signal.find_motifs(radius=0.6)
+    with first_two_radii():
+        signal.find_motifs(radius=0.6)
     return signal
 
 

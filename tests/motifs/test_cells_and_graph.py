@@ -8,6 +8,8 @@ from sklearn.metrics import adjusted_rand_score
 from hyperspy_motifs import data
 from hyperspy_motifs.cells import ring_statistics
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 def test_cells_are_the_hexagons_of_the_honeycomb(motifs):
     cells = motifs.cells

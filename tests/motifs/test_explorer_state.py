@@ -11,6 +11,8 @@ from hyperspy_motifs import data, store
 from hyperspy_motifs.draw import inside_roi
 from hyperspy_motifs.motifs import ExplorerState
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 @pytest.fixture
 def motifs(monolayer):

@@ -6,6 +6,8 @@ import pytest
 
 from hyperspy_motifs import store
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 # Rows and columns of the monolayer of these tests.
 SHAPE = (300, 364)
 

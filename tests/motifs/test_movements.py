@@ -7,6 +7,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.motifs import Motifs
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 @pytest.mark.parametrize("ending", ["hspy", "zspy"])
 @pytest.mark.parametrize("lazy", [False, True])

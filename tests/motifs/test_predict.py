@@ -8,6 +8,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data, store
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 # Rows and columns of the monolayer of these tests.
 SHAPE = (300, 364)
 

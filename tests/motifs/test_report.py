@@ -22,6 +22,8 @@ from hyperspy_motifs.cells import RadiusBonds
 from hyperspy_motifs.draw import linked_source, linked_table
 from hyperspy_motifs.motifs import Page
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 HOSTILE = '</script><script>alert("1")</script> & <b>'
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None

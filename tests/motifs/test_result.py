@@ -10,6 +10,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs import data, store
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 # Rows and columns of the monolayer of these tests.
 SHAPE = (300, 364)
 
@@ -102,7 +104,7 @@ def test_each_radius_has_its_certainties(motifs):
         p = motifs.at(radius).probabilities
         assert p.shape == motifs.labels.shape
         assert 0 < p.min() <= p.max() <= 1
-    assert motifs.at(2.4).probabilities.min() < 1
+    assert motifs.at(1.2).probabilities.min() < 1
     with pytest.raises(ValueError, match="no radius 5"):
         motifs.at(5)
 

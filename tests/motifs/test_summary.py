@@ -5,6 +5,8 @@ import pytest
 
 from hyperspy_motifs import data
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 def lattice(kind, **options):
     return data.lattice(kind, shape=(236, 282), dose=3e5, random_state=3, **options)[0]

@@ -8,6 +8,8 @@ from hyperspy_motifs import data
 from hyperspy_motifs.motifs._described import point_groups
 from hyperspy_motifs.zernike import Moments, NoiseModel, ZernikeBasis
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 HOSTILE = "<script>alert(1)</script>"
 
 

@@ -14,6 +14,8 @@ from hyperspy_motifs.movies import (
     link_frames,
 )
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 N_FRAMES, KNOCK_ON, REFILL = 6, 0.08, 0.25
 
 

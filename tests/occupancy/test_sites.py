@@ -9,6 +9,8 @@ from scipy.spatial import cKDTree
 from hyperspy_motifs import atoms, data
 from hyperspy_motifs.occupancy import compare_models, complete, local_translations, same_kind
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 SPECIMEN = {
     "shape": (250, 274),
     "pixel_size": 0.02,

@@ -10,6 +10,8 @@ import pytest
 from hyperspy_motifs.pipeline import check_axes, check_positions, clean_image
 from hyperspy_motifs.store import Stamp
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 def image(**axis):
     signal = hs.signals.Signal2D(np.random.default_rng(0).random((31, 43)))

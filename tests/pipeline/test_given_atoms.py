@@ -10,6 +10,8 @@ from hyperspy_motifs import data, store
 from hyperspy_motifs.pipeline import MomentSource
 from hyperspy_motifs.signals import AtomicImage
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 FAST = {"radius": 0.6, "show_progressbar": False}
 NO_COLUMNS = "no columns there"
 

@@ -7,6 +7,8 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 FAST = {"radius": 0.6, "show_progressbar": False}
 
 

@@ -11,6 +11,8 @@ from hyperspy_motifs import data
 from hyperspy_motifs.atoms import measure_scan_lines, within_band
 from hyperspy_motifs.pipeline import ImageQuality
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 FAST = {"radius": 0.6, "show_progressbar": False}
 
 

@@ -45,7 +45,7 @@ def test_finer_regions_are_parts_of_coarser_ones(bilayer):
 def test_another_exposure_of_the_field_is_read_alike(bilayer):
     motifs, _, labels = bilayer
     other, _ = data.twisted_bilayer(twist=6.0, shape=(480, 500), random_state=4, frame=1)
-    found = motifs.predict(other, show_progressbar=False)
+    found = motifs.predict(other.isig[:400, :400], show_progressbar=False)
     apart, nearest = cKDTree(motifs.pixel_positions).query(found.pixel_positions)
     same = (found.labels == labels[nearest])[apart < 2]
     assert same.mean() > 0.85
@@ -55,7 +55,7 @@ def test_another_exposure_of_the_field_is_read_alike(bilayer):
     assert there.shape == (len(found.labels), own.shape[1])
     for mode in range(4):
         assert np.corrcoef(there[apart < 2, mode], own[:, mode])[0, 1] > 0.97
-    bare = motifs.manifold.transform(other, atoms=found.positions)
+    bare = motifs.manifold.transform(found.signal, atoms=found.positions)
     np.testing.assert_allclose(bare, there, atol=1e-6)
 
 
@@ -70,9 +70,9 @@ def test_coordinates_of_what_cannot_be_read(bilayer):
 def test_it_is_said_why_there_are_fewer_regions(bilayer):
     with pytest.warns(UserWarning, match="continuum") as told:
         motifs = (
-            bilayer[0].signal.isig[:300, :310].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
+            bilayer[0].signal.isig[:240, :250].find_motifs(n_motifs=300, radius=1.2, show_progressbar=False)
         )
-    assert 5 < motifs.n_motifs < 300
+    assert 3 < motifs.n_motifs < 300
     assert any("a region of a continuum needs" in str(one.message) for one in told)
 
 
@@ -80,14 +80,14 @@ def test_a_disc_of_one_column_does_not_change_the_verdict_nor_the_number_of_regi
     bilayer,
 ):
     # How much surroundings vary is told by the nearest neighbours. A crop has a spacing of its own.
-    image, spacing = bilayer[0].signal.isig[:300, :310], bilayer[0].parameters["spacing"]
+    image, spacing = bilayer[0].signal.isig[:240, :250], bilayer[0].parameters["spacing"]
     found = []
     for radius in (0.6, 1.2):
         with pytest.warns(UserWarning, match="continuum"):
             motifs = image.find_motifs(
-                radius=radius * spacing, radius_units="axes", n_motifs=5, show_progressbar=False
+                radius=radius * spacing, radius_units="axes", n_motifs=4, show_progressbar=False
             )
-        assert motifs.n_motifs == 5
+        assert motifs.n_motifs == 4
         found.append(motifs.continuity)
         spacing = motifs.parameters["spacing"]
     assert found[0].is_continuous
@@ -95,18 +95,17 @@ def test_a_disc_of_one_column_does_not_change_the_verdict_nor_the_number_of_regi
 
 
 # A radius of one column may be added to the usual ones: it shows kinds of atoms, as the smallest does.
-@pytest.mark.parametrize(("odd", "radius"), [(1, "auto"), (2, 0.7)])
-def test_probabilities_are_numbers_where_an_atom_is_far_from_all_others(bilayer, monkeypatch, odd, radius):
+def test_probabilities_are_numbers_where_atoms_are_far_from_all_others(bilayer, monkeypatch):
     told = _regions._before_the_gap
 
     def with_odd_ones(manifold):
         where = told(manifold).copy()
-        where[:odd] += 1e3 * (1 + np.arange(odd)[:, None]) * np.abs(where).max()
+        where[:2] += 1e3 * (1 + np.arange(2)[:, None]) * np.abs(where).max()
         return where
 
     monkeypatch.setattr(_regions, "_before_the_gap", with_odd_ones)
     with pytest.warns(UserWarning, match="continuum"):
-        motifs = bilayer[0].signal.isig[:300, :310].find_motifs(radius=radius, show_progressbar=False)
+        motifs = bilayer[0].signal.isig[:240, :250].find_motifs(radius=0.7, show_progressbar=False)
     assert motifs.labels_at(1.2).max() == 2
     for radius in motifs.radii:
         assert np.isfinite(motifs.at(radius).probabilities).all()

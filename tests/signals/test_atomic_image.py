@@ -9,6 +9,8 @@ from matplotlib.backend_bases import KeyEvent, MouseEvent
 from hyperspy_motifs import data
 from hyperspy_motifs.pipeline import given_atoms
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 @pytest.fixture(scope="module")
 def simulated():

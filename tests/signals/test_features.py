@@ -8,6 +8,8 @@ from threadpoolctl import threadpool_limits
 from hyperspy_motifs import data
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments, get_patch_moments
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 N_MAX = 6
 
 

@@ -10,6 +10,8 @@ import pytest
 from hyperspy_motifs import store
 from hyperspy_motifs.signals import MotifPanel, _panel
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 ipywidgets = pytest.importorskip("ipywidgets")
 
 SPACING, ROWS, COLUMNS = 14, 250, 300

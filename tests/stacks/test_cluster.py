@@ -24,6 +24,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from frame_functions import fails, slow_sum  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 N = 12
 
 
@@ -114,16 +116,6 @@ def here(stack):
         for place in ("stacks", "pipeline._learning"):
             patch.setattr(f"hyperspy_motifs.{place}.running_client", lambda: None)
         return stack.deepcopy().find_motifs(**HOW)
-
-
-def test_motifs_of_a_stack_are_the_same_on_workers(local_client, stack, here, monkeypatch):
-    monkeypatch.setattr(_learning, "SAMPLE_ATOMS", SAMPLE_ATOMS)
-    # Only frames are sent to the workers: another test covers the fit.
-    monkeypatch.setattr(_learning, "MOST_SENT_PIXELS", 0)
-    on_workers = stack.deepcopy().find_motifs(**HOW)
-    np.testing.assert_array_equal(on_workers.positions, here.positions)
-    np.testing.assert_array_equal(on_workers.labels, here.labels)
-    np.testing.assert_array_equal(on_workers.layout, here.layout)
 
 
 def test_motifs_are_learned_on_a_worker_while_others_find_atoms_and_are_the_same(
@@ -264,5 +256,3 @@ def test_a_worker_that_is_killed_costs_no_result(local_client, images):
     assert len(finished) == N
     np.testing.assert_allclose([found[k]["sum"] for k in range(N)], images.sum(axis=(1, 2)))
     assert [int(found[k]["pid"]) for k in range(N)].count(first) < N // 2
-    local_client.wait_for_workers(2)
-    assert first not in local_client.run(os.getpid).values()

@@ -11,6 +11,8 @@ import hyperspy_motifs as hm
 from hyperspy_motifs.pipeline import _atom_finding, _learning
 from hyperspy_motifs.stacks import Checkpoint, run_frames, sample_of_frames, spread_order
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 ROWS, COLUMNS = 150, 168
 
 

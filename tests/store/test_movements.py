@@ -9,6 +9,8 @@ import pytest
 from hyperspy_motifs import data, store
 from hyperspy_motifs.pipeline import features_at
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 DROPPED = "were dropped"
 
 

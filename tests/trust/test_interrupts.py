@@ -15,6 +15,8 @@ import pytest
 
 from hyperspy_motifs import cli, data, store
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 # `make trust` takes the fifty moments; a run of all tests has time for some of them.
 MOMENTS = 50 if int(os.environ.get("TRUST_TIMES", "1")) > 1 else 8
 needs_timer = pytest.mark.skipif(
