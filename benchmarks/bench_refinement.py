@@ -18,7 +18,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms import find_atoms, refine_atoms
-from hyperspy_motifs.atoms._atomap import refine_by_atomap
+from hyperspy_motifs.atoms._peaks import refine_by_atomap
 
 
 def drawn_crystal(shape=(576, 576), distance=15.0, width=3.7, peak=60.0, seed=0):

@@ -4,14 +4,14 @@
 
 Families of lattices, turned and distorted, with displacements that alternate, that form waves, domains and boundaries. Their
 places are taken as they are, or rounded to steps of 0.8 to 1.4 pixels, with errors of 0.03, 0.1 and 0.2 pixels after that. For
-some least lengths of the mean phase (`atoms._rounding._AGREES`): share of the axes along which rounding is found.
+some least lengths of the mean phase (`atoms._processing._AGREES`): share of the axes along which rounding is found.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from hyperspy_motifs.atoms import _rounding
+from hyperspy_motifs.atoms import _processing
 from hyperspy_motifs.common import STRICT_LEVEL
 
 LEAST = (0.2, 0.3, 0.4, 0.5, 0.6)
@@ -26,7 +26,7 @@ def main():
         for rounded in (False, True):
             shares = []
             for least in LEAST:
-                _rounding._AGREES = least
+                _processing._AGREES = least
                 found = [_found(family, rounded, seed) for seed in range(SEEDS)]
                 shares.append(np.mean(found))
             print(
@@ -44,7 +44,7 @@ def _found(family, rounded, seed):
         step = rng.uniform(0.8, 1.4)
         places = np.rint(places / step) * step
     places += rng.normal(0, rng.choice([0.03, 0.1, 0.2]), places.shape)
-    return [p < STRICT_LEVEL / 2 for p in _rounding.measure_rounding(places).p]
+    return [p < STRICT_LEVEL / 2 for p in _processing.measure_rounding(places).p]
 
 
 def _lattice(family, spacing):

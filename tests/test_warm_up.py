@@ -8,7 +8,7 @@ from pathlib import Path
 from numba.core import event
 from numba.core.dispatcher import Dispatcher
 from hyperspy_motifs import data
-from hyperspy_motifs.warm_up import warm_up
+from hyperspy_motifs.cli import warm_up
 
 def kernels():
     modules = [m for name, m in sys.modules.items() if name.startswith("hyperspy_motifs.")]

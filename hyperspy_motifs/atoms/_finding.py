@@ -12,11 +12,10 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.common import SMALLEST_IMAGE
 
-from ._atomap import peaks_by_atomap
 from ._atoms import FEWEST, Atoms, drop_close, in_crystal, nearest_neighbour_distance, order_of_sites
 from ._estimation import LEAST_DISTANCE, LOW_CERTAINTY, WEAKEST, ImageScales, estimate_scales
 from ._noise_spectrum import AMPLE, TILE, block_means
-from ._peaks import ScaleSpace, maxima_by_height, typical_height
+from ._peaks import ScaleSpace, maxima_by_height, peaks_by_atomap, typical_height
 from ._refinement import ColumnFit, refine_atoms
 from ._visibility import VisibleMaxima, with_pairs
 

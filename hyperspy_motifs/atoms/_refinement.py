@@ -10,7 +10,6 @@ from scipy.spatial import cKDTree
 
 from hyperspy_motifs.common import robust_spread
 
-from ._atomap import refine_by_atomap
 from ._atoms import (
     REACH,
     Atoms,
@@ -35,6 +34,7 @@ from ._disc_fits import (
     subtract_columns,
 )
 from ._noise_spectrum import NoiseSpectrum, tiles, within_band
+from ._peaks import refine_by_atomap
 
 #: Standard deviation of a column from which a fit starts, in separations.
 START_WIDTH = 0.22

@@ -7,7 +7,7 @@
 """
 
 from ._arguments import Choice, FoundImage, find_images
-from ._batch import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, main
+from ._batch import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, main, warm_up
 from ._collect import read_groups
 from ._results import replacing_folder, write_table
 
@@ -22,5 +22,6 @@ __all__ = [
     "main",
     "read_groups",
     "replacing_folder",
+    "warm_up",
     "write_table",
 ]

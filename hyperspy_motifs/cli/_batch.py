@@ -15,12 +15,23 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from hyperspy_motifs.warm_up import warm_up
-
 from ._arguments import Choice, FoundImage, files_of, find_images, make_parser
 from ._results import analyse, read_summary, write_overview
 
+# In pixels: rows and columns of an image whose analysis reaches every kernel.
+_WARM_UP_SHAPE = (160, 176)
 _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def warm_up() -> None:
+    """Compile the kernels that are missing in numba's cache on the disk: analyse a small simulated image.
+
+    Compilation in processes beside the first analysis was slower than none on busy processors: each imports the libraries.
+    """
+    from hyperspy_motifs import data
+
+    image, _ = data.monolayer(shape=_WARM_UP_SHAPE, random_state=0)
+    image.find_motifs(show_progressbar=False)
 
 
 def run_in_parallel(
