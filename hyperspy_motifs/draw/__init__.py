@@ -22,8 +22,8 @@ Motifs
 Hierarchy
     :func:`plot_hierarchy`, :func:`plot_enrichment`; :func:`plot_nodes`, on the image
 Linked views in a page
-    :func:`linked_views`, :func:`linked_table` of :func:`linked_atoms`, :func:`linked_cells`, :func:`linked_source`
-    (Bokeh)
+    :func:`linked_views`, :func:`linked_table` of :func:`linked_atoms`, :func:`linked_cells`, :func:`linked_source`,
+    and :func:`keyboard_script` (Bokeh)
 Interaction
     :class:`Explorer` in a window, :func:`open_notebook_explorer`: linked image, layout and patches;
     :func:`plot_layout_in_region`: the layout of the atoms in a region of interest (:func:`inside_roi`)

@@ -17,6 +17,7 @@ from ._interaction import plot_layout_in_region as plot_layout_in_region
 from ._layout_plot import animate_relaxation as animate_relaxation
 from ._layout_plot import compare_layouts as compare_layouts
 from ._layout_plot import plot_layout as plot_layout
+from ._linked import keyboard_script as keyboard_script
 from ._linked import linked_atoms as linked_atoms
 from ._linked import linked_cells as linked_cells
 from ._linked import linked_source as linked_source

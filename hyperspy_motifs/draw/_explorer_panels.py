@@ -309,6 +309,10 @@ class MeansPanel:
 
 
 KEYS = {
+    "left": "select the next atom on the left",
+    "right": "select the next atom on the right",
+    "up": "select the next atom above",
+    "down": "select the next atom below",
     "a": "select the whole motifs of the selected atoms",
     "f": "select all shown atoms",
     "escape": "select no atom",
@@ -332,5 +336,7 @@ def key_actions(state: ExplorerState) -> dict[str, Callable[[], object]]:
         "a": lambda: state.select_motifs(state.selected_motifs), "f": state.select_shown,
         "escape": lambda: state.select([]), "n": state.new_motif, "m": state.merge, "x": state.split,
         "u": state.undo, "r": state.redo, "h": hide, "v": state.show_motifs,
+        "left": lambda: state.step(-1, 0), "right": lambda: state.step(1, 0), "up": lambda: state.step(0, -1),
+        "down": lambda: state.step(0, 1),
     }  # fmt: skip
     return {key: (lambda action=action: state.attempt(action)) for key, action in actions.items()}  # type: ignore[misc]

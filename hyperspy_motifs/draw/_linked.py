@@ -38,6 +38,99 @@ _LIGHT = (
 )
 
 
+# The colours of JupyterLab's theme, dark or light; elsewhere those that the browser prefers.
+STYLE = """
+:host {
+  --ink: var(--jp-content-font-color1, light-dark(#222, #ddd));
+  --paper: var(--jp-layout-color1, light-dark(#fff, #111));
+  --line: var(--jp-border-color1, light-dark(#bbb, #555));
+  --bokeh-icon-color: #808080; color-scheme: light dark; color: var(--ink);
+}
+:host(.motif-explorer) { background: var(--paper); }
+.bk-input, .bk-btn, .bk-tab, .noUi-target { background: var(--paper); color: var(--ink); border-color: var(--line); }
+.bk-tab.bk-active { background: var(--paper); color: var(--ink); border-color: #E69F00; }
+.choices__inner, .choices__input, .choices__list--dropdown { background: var(--paper) !important; color: var(--ink); }
+.slick-header-column, .slick-row, .slick-cell, .slick-viewport, .slick-header {
+  background: var(--paper) !important; color: var(--ink) !important; border-color: var(--line) !important; }
+.slick-cell.selected, .bk-cell-select.selected { background: color-mix(in srgb, var(--paper), #E69F00 30%) !important; }
+kbd { border: 1px solid var(--line); border-radius: 3px; padding: 0 0.3em; }
+s { opacity: 0.6; }
+"""
+# Colour of texts on the canvas of a figure, which knows no theme: its contrast is above 4 on white and on the dark paper.
+INK = "#767676"
+
+# What Bokeh lacks for a keyboard, once in a page. What has the focus has a frame. Enter opens a tab and sorts by a head. A
+# table is one stop of Tab, whose rows are chosen by arrows, and takes the focus from nothing else when its rows are selected.
+# `keys` are those of an explorer that has the focus, or the pointer over it; arrows only where a figure has the focus.
+KEYBOARD = """
+if (!window.motif_keyboard) {
+  window.motif_keyboard = true;
+  let framed = null, hovered = null;
+  const has = (path, selector) => path.find((e) => e.matches?.(selector));
+  const roots = (node) => [...node.querySelectorAll("*")].flatMap((e) =>
+    e.shadowRoot ? [e.shadowRoot, ...roots(e.shadowRoot)] : []);
+  const tidy = () => {
+    for (const root of roots(document)) {
+      const rows = root.querySelector(".grid-canvas");
+      if (!rows || rows.tidy) continue;
+      rows.tidy = true;
+      for (const stop of root.querySelectorAll("[tabindex='0']")) {
+        stop.tabIndex = -1;
+        stop.focus = () => {};
+      }
+      delete rows.focus;
+      for (const stop of [rows, ...root.querySelectorAll(".slick-header-column")]) stop.tabIndex = 0;
+    }
+  };
+  window.addEventListener("pointerover", (event) => { hovered = has(event.composedPath(), ".motif-explorer"); });
+  window.addEventListener("pointerdown", (event) => {
+    if (framed) framed.style.outline = "";
+    if (has(event.composedPath(), ".bk-events, .bk-DataTable")) tidy();
+  }, true);
+  window.addEventListener("keyup", () => {
+    let element = document.activeElement;
+    while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+    if (framed) framed.style.outline = "";
+    if (!(element?.getRootNode() instanceof ShadowRoot)) return;
+    framed = element.closest(".slick-viewport") ?? element;
+    framed.style.outline = "2px solid #E69F00";
+    framed.style.outlineOffset = "-2px";
+  }, true);
+  window.addEventListener("keydown", (event) => {
+    const path = event.composedPath(), [element] = path, {key} = event;
+    const explorer = has(path, ".motif-explorer") ?? hovered, table = has(path, ".slick-viewport");
+    if (explorer || keys.length === 0) tidy();
+    // A notebook takes the focus at a key in its output.
+    if (explorer) explorer.onkeydown = (own) => own.stopPropagation();
+    if (table && key === "Tab") return event.stopImmediatePropagation();
+    if (["Enter", " "].includes(key) && has([element], ".slick-header-column, .bk-tab")) {
+      event.preventDefault();
+      return element.click();
+    }
+    if (table && key === "ArrowDown" && !table.querySelector(".slick-cell.active")) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return table.querySelector(".slick-cell")?.click();
+    }
+    if (!explorer || event.altKey || element.isContentEditable) return;
+    if (has([element], "textarea, select, input:not([type=checkbox])")) return;
+    const control = event.ctrlKey || event.metaKey, bare = has(path, ".bk-events") ? /^arrow/ : /^$/;
+    const name = control ? {z: "u", y: "r"}[key] ?? "" : key.toLowerCase().replace(bare, "");
+    if (!keys.includes(name)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const model = Bokeh.documents.map((d) => d.get_model_by_id(explorer.dataset.keys)).find((m) => m);
+    model.value = name + " " + performance.now();
+  }, true);
+}
+"""
+
+
+def keyboard_script() -> str:
+    """Script of a page without an explorer, which makes its linked figures and tables usable by keyboard."""
+    return f"<script>{{const keys = [];{KEYBOARD}}}</script>"
+
+
 def linked_source(columns: Mapping[str, Any]) -> Any:
     """Data that several views share: what is selected in one of them is selected in all.
 
@@ -98,10 +191,22 @@ def linked_atoms(
 def _view(**options: Any) -> Any:
     from bokeh.plotting import figure
 
-    return figure(
-        frame_width=_VIEW, frame_height=_VIEW, tools="pan,wheel_zoom,box_zoom,lasso_select,tap,reset,save",
-        active_scroll="wheel_zoom", active_drag="lasso_select", match_aspect=True, **options,
+    view = figure(
+        frame_width=_VIEW, frame_height=_VIEW, match_aspect=True, active_scroll="wheel_zoom", active_drag="lasso_select",
+        tools="pan,wheel_zoom,box_zoom,zoom_in,zoom_out,lasso_select,tap,reset,save", **options,
     )  # fmt: skip
+    adapt_to_theme(view)
+    return view
+
+
+def adapt_to_theme(view: Any) -> None:
+    """Let a figure of Bokeh be legible on a light and on a dark page."""
+    view.update(background_fill_color=None, border_fill_color=None, outline_line_color=INK)
+    parts = "axis_label_text", "major_label_text", "axis_line", "major_tick_line", "minor_tick_line"
+    for axis in view.axis:
+        axis.update(**{f"{part}_color": INK for part in parts})
+    for grid in view.grid:
+        grid.update(grid_line_color=INK, grid_line_alpha=0.2)
 
 
 def _add_atoms(view: Any, atoms: Any, x: str, y: str, size: float) -> list[Any]:
@@ -134,7 +239,7 @@ def linked_views(
     cells: Cells | None = None,
     marks: Any = None,
 ) -> Any:
-    """The image with its atoms beside their layout, to zoom and to click in; a click on the legend hides a motif in both.
+    """The image with its atoms beside their layout, to zoom and to click in; the legend and the boxes below hide motifs.
 
     Parameters
     ----------
@@ -154,10 +259,10 @@ def linked_views(
 
     Returns
     -------
-    bokeh.models.GridPlot
+    bokeh.models.Column
     """
-    from bokeh.layouts import gridplot
-    from bokeh.models import HoverTool
+    from bokeh.layouts import column, gridplot
+    from bokeh.models import CheckboxGroup, CustomJS, HoverTool
     from bokeh.models.annotations import Legend, LegendItem
 
     left, right, bottom, top = extent
@@ -186,16 +291,37 @@ def linked_views(
         view.add_tools(HoverTool(tooltips=[("defect", "@kind"), ("why", "@why")], renderers=rings[1:]))
     layout = _view(x_axis_label="FR 1", y_axis_label="FR 2")
     layout.xaxis.ticker = layout.yaxis.ticker = []
-    texts = np.array(atoms.data["name"], dtype=str)
-    items = []
-    for glyph, other in zip(glyphs, _add_atoms(layout, atoms, "u", "v", 5.0), strict=True):
-        glyph.js_link("visible", other, "visible")
-        own = np.array(atoms.data["motif"]) == glyph.view.filter.group
-        items.append(LegendItem(label=f"{texts[own][0]} ({own.sum():,})", renderers=[glyph]))
+    others = _add_atoms(layout, atoms, "u", "v", 5.0)
+    texts, motifs = np.array(atoms.data["name"], dtype=str), np.array(atoms.data["motif"])
+    groups = [motifs == glyph.view.filter.group for glyph in glyphs]
+    captions = [f"{texts[own][0]} ({own.sum():,})" for own in groups]
+    items = [
+        LegendItem(label=label, renderers=[glyph]) for label, glyph in zip(captions, glyphs, strict=True)
+    ]
     legend = Legend(items=items[: _VIEW // 20], click_policy="hide", label_text_font_size="9pt", spacing=0)
-    legend.glyph_height = legend.glyph_width = 14
+    legend.update(glyph_height=14, glyph_width=14, background_fill_color=None, label_text_color=INK)
     view.add_layout(legend, "right")
-    return gridplot([[view, layout]], merge_tools=True, toolbar_location="right")
+    # A legend is no stop of Tab.
+    boxes = CheckboxGroup(
+        labels=captions, active=list(range(len(glyphs))), inline=True, width=_PAGE, stylesheets=[sheet()]
+    )
+    for glyph, other in zip(glyphs, others, strict=True):
+        glyph.js_link("visible", other, "visible")
+        shown = "boxes.active = glyphs.flatMap((glyph, k) => glyph.visible ? [k] : []);"
+        glyph.js_on_change("visible", CustomJS(args={"glyphs": glyphs, "boxes": boxes}, code=shown))
+    code = "glyphs.forEach((glyph, k) => { glyph.visible = cb_obj.active.includes(k); });"
+    boxes.js_on_change("active", CustomJS(args={"glyphs": glyphs}, code=code))
+    plots = gridplot(
+        [[view, layout]], merge_tools=True, toolbar_location="right", toolbar_options={"logo": None}
+    )
+    return column(plots, boxes)
+
+
+def sheet() -> Any:
+    """Style of a widget, dark or light."""
+    from bokeh.models import InlineStyleSheet
+
+    return InlineStyleSheet(css=STYLE)
 
 
 def as_address(grey: NDArray[np.uint8], kind: str, **options: Any) -> str:
@@ -270,7 +396,7 @@ def linked_table(
     n = len(next(iter(source.data.values())))
     table = DataTable(
         source=source, columns=shown, index_position=None, width=min(_PAGE, max(sum(widths), 300)),
-        height=height or min(300, 27 * (n + 1) + 10), autosize_mode="none", selectable=True,
+        height=height or min(300, 27 * (n + 1) + 10), autosize_mode="none", reorderable=False, stylesheets=[sheet()],
     )  # fmt: skip
     if lights is not None:
         code = CustomJS(args={"source": source, "target": lights}, code=_LIGHT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bokeh.document.events import ModelChangedEvent
-from bokeh.events import DocumentReady, MouseEnter, MouseLeave
+from bokeh.events import DocumentReady
 from bokeh.layouts import column, row
 from bokeh.models import (
     Button,
@@ -30,6 +30,7 @@ from jupyter_bokeh import BokehModel
 
 from . import _notebook_parts as parts
 from ._explorer_panels import KEYS, key_actions
+from ._linked import KEYBOARD, sheet
 
 if TYPE_CHECKING:
     from hyperspy_motifs.motifs import ExplorerState
@@ -131,10 +132,10 @@ class NotebookExplorer:
         self._about = Div(text="", width=860)
         self._make_controls()
         self.layout = self._arrange()
-        sheet = parts.style_sheet()
+        style = sheet()
         for element in self.layout.select({"type": UIElement}):
             if hasattr(element, "stylesheets"):
-                element.stylesheets = [*element.stylesheets, sheet]
+                element.stylesheets = [*element.stylesheets, style]
         self._connect()
         self._show_cells(0 < len(state.cells[1]) <= MANY_CELLS)
         self._write_status()
@@ -150,7 +151,8 @@ class NotebookExplorer:
             output_notebook(INLINE, hide_banner=True)
             if self.layout.document is None:
                 Document().add_root(self.layout)
-            self.layout.document.js_on_event(DocumentReady, CustomJS(code=parts.LISTEN))
+            listen = CustomJS(args={"keys": list(KEYS)}, code=KEYBOARD)
+            self.layout.document.js_on_event(DocumentReady, listen)
             self._widget = Widget(self.layout)
         return self._widget._repr_mimebundle_(**kwargs)
 
@@ -204,7 +206,8 @@ class NotebookExplorer:
         keys = "".join(f"<tr><td><kbd>{key}</kbd></td><td>{text}</td></tr>" for key, text in KEYS.items())
         help_text = (
             "<p>Draw around atoms, or click on one: it is selected in every view. With shift atoms are added. The wheel zooms. "
-            f"Keys act while the pointer is over a figure; Tab reaches every control.</p><table>{keys}</table>"
+            "Tab reaches every control; in a table arrows choose rows, and Enter on a head sorts. These keys act while the "
+            f"explorer has the focus or the pointer over it, arrows while a figure has the focus:</p><table>{keys}</table>"
         )
         legend = row(Div(text="shown:"), make["shown"], make["name"], make["colour"])
         tabs = {
@@ -222,10 +225,12 @@ class NotebookExplorer:
             self.tabs,
             *(make[name] for name in ("clipboard", "key", "quiet")),
             css_classes=["motif-explorer"],
+            # Of JupyterLab's own keys one cuts the cell.
+            html_attributes={"data-keys": make["key"].id, "data-lm-suppress-shortcuts": "true"},
         )
 
     def _connect(self) -> None:
-        state, make, figures = self.state, self.controls, self.figures
+        state, make = self.state, self.controls
         attempt = state.attempt
         actions = {
             **key_actions(state),
@@ -251,10 +256,6 @@ class NotebookExplorer:
         make["region"].on_click(lambda: self._export(state.to_roi, "region of interest"))
         make["subset"].on_click(lambda: self._export(state.subset, "subset"))
         make["clipboard"].js_on_change("value", CustomJS(code=parts.COPY))
-        enter = CustomJS(args={"model": make["key"], "keys": list(KEYS)}, code=parts.LISTEN + parts.ENTER)
-        for name in ("image", "layout"):
-            figures[name].js_on_event(MouseEnter, enter)
-            figures[name].js_on_event(MouseLeave, CustomJS(code=parts.FORGET))
         sources = self.sources
         self._listen(sources["atoms"].selected, "indices", state.select)
         self._listen(sources["motifs"].selected, "indices", self._select_motifs)
@@ -339,6 +340,8 @@ class NotebookExplorer:
         here = self.sources["here"]
         if len(chosen) or len(here.data["x"]):
             here.data = {"x": chosen[:, 0], "y": chosen[:, 1]}
+        for place in chosen:
+            parts.bring_into_view(self.figures["image"], place)
         if len(state.selected_motifs) == 1:
             self.controls["name"].value = ""
             self.controls["colour"].color = self.sources["motifs"].data["colour"][state.selected_motifs[0]]

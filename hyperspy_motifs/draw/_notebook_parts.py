@@ -17,7 +17,6 @@ from bokeh.models import (
     DataTable,
     HoverTool,
     HTMLTemplateFormatter,
-    InlineStyleSheet,
     LassoSelectTool,
     LinearColorMapper,
     NumberFormatter,
@@ -32,6 +31,8 @@ from bokeh.models import (
     TapTool,
     TextInput,
     WheelZoomTool,
+    ZoomInTool,
+    ZoomOutTool,
 )
 from bokeh.plotting import figure
 from matplotlib.colors import to_hex
@@ -39,7 +40,7 @@ from numpy.typing import NDArray
 
 from ._explorer_panels import identity_colours, value_limits
 from ._image import grey_levels, image_extent
-from ._linked import as_address
+from ._linked import INK, adapt_to_theme, as_address
 from ._style import cell_colours, motif_colours
 
 if TYPE_CHECKING:
@@ -55,54 +56,6 @@ DISC = 0.2
 OPACITY = 0.85
 # A larger image is sent as means of blocks of pixels: a screen shows no more.
 MOST_PIXELS = 2048
-
-# The colours of JupyterLab's theme, dark or light; elsewhere those that the browser prefers.
-STYLE = """
-:host {
-  --ink: var(--jp-content-font-color1, light-dark(#222, #ddd));
-  --paper: var(--jp-layout-color1, light-dark(#fff, #1c1c1c));
-  --line: var(--jp-border-color1, light-dark(#bbb, #555));
-  color-scheme: light dark; color: var(--ink);
-}
-.bk-input, .bk-btn, .bk-tab, .noUi-target { background: var(--paper); color: var(--ink); border-color: var(--line); }
-.bk-btn:focus-visible, .bk-input:focus-visible, .bk-tab:focus-visible { outline: 2px solid #E69F00; }
-.bk-tab.bk-active { background: var(--paper); color: var(--ink); border-color: #E69F00; }
-.choices__inner, .choices__input, .choices__list--dropdown { background: var(--paper) !important; color: var(--ink); }
-.slick-header-column, .slick-row, .slick-cell, .slick-viewport, .slick-header {
-  background: var(--paper) !important; color: var(--ink) !important; border-color: var(--line) !important; }
-.slick-cell.selected, .bk-cell-select.selected { background: color-mix(in srgb, var(--paper), #E69F00 30%) !important; }
-kbd { border: 1px solid var(--line); border-radius: 3px; padding: 0 0.3em; }
-s { opacity: 0.6; }
-"""
-
-# Keys act while the pointer is over a figure. JupyterLab, which listens to the document, must neither get these nor what is
-# typed in a field: of its own keys one cuts the cell. A copy of the event reaches only the elements around the field.
-LISTEN = """
-if (!window.motif_explorer_listens) {
-  window.motif_explorer_listens = true;
-  window.addEventListener("keydown", (event) => {
-    const path = event.composedPath();
-    const target = window.motif_explorer;
-    const typed = path[0].matches?.("input, textarea, select") ?? false;
-    const control = event.ctrlKey || event.metaKey;
-    const key = (control ? {z: "u", y: "r"}[event.key] ?? "" : event.key).toLowerCase();
-    if (target != null && !typed && !event.altKey && target.keys.includes(key)) {
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      target.model.value = key + " " + performance.now();
-    } else if (path.some((e) => e.classList?.contains("motif-explorer"))) {
-      event.stopImmediatePropagation();
-      const {key, code, keyCode, which, shiftKey, ctrlKey, altKey, metaKey} = event;
-      const copy = new KeyboardEvent("keydown", {
-        key, code, keyCode, which, shiftKey, ctrlKey, altKey, metaKey, bubbles: true, cancelable: true, composed: false,
-      });
-      if (!path[0].dispatchEvent(copy)) event.preventDefault();
-    }
-  }, true);
-}
-"""
-ENTER = "window.motif_explorer = {model, keys};"
-FORGET = "window.motif_explorer = null;"
 
 COPY = """
 const text = cb_obj.value;
@@ -321,7 +274,7 @@ def make_figures(
     view = CDSView(filter=CustomJSFilter(args={"opacity": opacity, "quiet": quiet}, code=FIND))
     # While one draws, each selection would be sent to the kernel.
     draw: dict[str, Any] = {"continuous": False}
-    plain: dict[str, Any] = {"background_fill_color": None, "border_fill_color": None, "lod_threshold": None}
+    plain: dict[str, Any] = {"lod_threshold": None}
     picture = figure(
         frame_width=round(abs(width) * scale), frame_height=round(abs(height) * scale),
         x_range=Range1d(left, left + width), y_range=Range1d(top + height, top),
@@ -361,7 +314,7 @@ def make_figures(
     _hide(points, angle=np.nan)
     bar = ColorBar(
         color_mapper=mapper, visible=state.colour_by != "motif", height=8, background_fill_color=None,
-        major_label_text_color="#888888", title_text_color="#888888",
+        major_label_text_color=INK, title_text_color=INK,
     )  # fmt: skip
     layout.add_layout(bar, "below")
     near = figure(
@@ -377,7 +330,9 @@ def make_figures(
     for fig, glyph in ((picture, atoms), (layout, points)):
         wheel, lasso = WheelZoomTool(), LassoSelectTool(renderers=[glyph], **draw)
         box, tap = BoxSelectTool(renderers=[glyph], **draw), TapTool(renderers=[glyph])
-        others = PanTool(), box, tap, ResetTool(), SaveTool()
+        # These two are for the keyboard; the layout is small.
+        zoom = (ZoomInTool(), ZoomOutTool()) if fig is picture else ()
+        others = PanTool(), box, tap, *zoom, ResetTool(), SaveTool()
         fig.toolbar.tools = [lasso, wheel, *others, _hover(state, glyph, sources, near)]
         fig.toolbar.update(active_drag=lasso, active_scroll=wheel)
     picture.add_tools(
@@ -388,7 +343,7 @@ def make_figures(
     )
     for fig in (picture, layout, near):
         fig.grid.visible = fig.axis.visible = False
-        fig.outline_line_color = "#888888"
+        adapt_to_theme(fig)
         fig.toolbar.logo = None
     return {
         "image": picture, "layout": layout, "near": near, "mapper": mapper, "bar": bar, "atoms": atoms, "cells": cells,
@@ -401,6 +356,14 @@ def layout_limits(state: ExplorerState) -> list[tuple[float, float]]:
     low, high = state.layout.min(axis=0), state.layout.max(axis=0)
     half = 0.54 * max(float((high - low).max()), 1e-9)
     return [(float(c - half), float(c + half)) for c in (low + high) / 2]
+
+
+def bring_into_view(fig: Any, place: NDArray[np.float64]) -> None:
+    """Move a place that is outside to the middle of a figure."""
+    for limits, at in zip((fig.x_range, fig.y_range), place.tolist(), strict=True):
+        middle = (limits.start + limits.end) / 2
+        if abs(at - middle) > abs(limits.end - limits.start) / 2:
+            limits.update(start=limits.start + at - middle, end=limits.end + at - middle)
 
 
 def _hide(renderer: Any, **place: float) -> None:
@@ -483,8 +446,3 @@ def _table(source: ColumnDataSource, columns: list[TableColumn], **options: Any)
     return DataTable(
         source=source, columns=columns, index_position=None, reorderable=False, **size, **options
     )
-
-
-def style_sheet() -> InlineStyleSheet:
-    """Style of all widgets."""
-    return InlineStyleSheet(css=STYLE)

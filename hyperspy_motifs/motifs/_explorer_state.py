@@ -235,6 +235,25 @@ class ExplorerState(ExploredFrame):
         self.frame = int(frames[int(number)])
         self.select(np.searchsorted(self.numbers, [int(number)]))
 
+    def step(self, right: int, down: int) -> None:
+        """Select the next shown atom in a direction of the image, within 45 degrees; at first that nearest to the centre."""
+        rows = np.flatnonzero(self.shown)
+        if not len(rows):
+            raise ValueError("No atom is shown: show all motifs, or change the condition.")
+        if len(self.selection) != 1:
+            distance = np.linalg.norm(self.positions[rows] - self.positions[rows].mean(axis=0), axis=1)
+        else:
+            across, along = (self.positions[rows] - self.positions[self.selection]).T * np.sign(
+                self.extent[0]
+            )[:, None]
+            if right:
+                across, along = along, across
+            along = along * (right + down)
+            distance = np.where(along > np.abs(across), np.hypot(along, across), np.inf)
+        if not np.isfinite(distance).any():
+            raise ValueError("There is no atom on this side.")
+        self.select([rows[np.argmin(distance)]])
+
     @property
     def selected_motifs(self) -> list[int]:
         """Motifs of the selected atoms."""
@@ -263,7 +282,22 @@ class ExplorerState(ExploredFrame):
         total = len(self.selection)
         if not total:
             return "no atom selected"
-        return f"{total:,} {'atom' if total == 1 else 'atoms'} selected: {', '.join(parts)}"
+        if total == 1:
+            return self._about_atom(int(self.selection[0]))
+        return f"{total:,} atoms selected: {', '.join(parts)}"
+
+    def _about_atom(self, atom: int) -> str:
+        """What the text under a pointer says."""
+        (x, y), height = self.positions[atom], self.columns.get("amplitude")
+        parts = [
+            f"atom {self.numbers[atom]} selected: motif {self.names[self.labels[atom]]}",
+            f"probability {self.probabilities[atom]:.3f}",
+            *([] if height is None else [f"height {height[atom]:.4g}"]),
+            f"x {x:.4g}, y {y:.4g} {self.motifs.units}",
+        ]
+        # The reasons of many atoms take time, and are known once a view has asked for them.
+        why = self.__dict__.get("reasons", [""] * self.n_atoms)[atom]
+        return ", ".join(parts) + (f"; {why}" if why else "")
 
     # ------------------------------------------------------------------ edits
 

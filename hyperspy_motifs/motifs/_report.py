@@ -132,8 +132,9 @@ def _linked_views(page: Page, motifs: Motifs, frame: int) -> _Views:
         linked_views(image, where["extent"], where["units"], atoms, **at),
         "Left: the image, its atoms coloured by motif; rings are defects other than atoms of another motif, which have its "
         "colour. Right: the force-relaxed layout, in which atoms with similar neighbourhoods lie close together; its axes have "
-        "no units. Draw around atoms to select them in both, turn the wheel to zoom, click on a name to hide a motif, point at "
-        "an atom to see its numbers. A click on a row of a table below selects what it counts.",
+        "no units. Draw around atoms to select them in both, turn the wheel to zoom, click on a name or its box to hide a "
+        "motif, point at an atom to see its numbers. A click on a row of a table below selects what it counts. By keyboard: "
+        "Tab reaches figures, boxes and tables, arrows choose the rows of a table, and Enter on a head sorts them.",
     )
     return _Views(atoms, cells, defects)
 

@@ -94,9 +94,11 @@ class Page:
             from bokeh.embed import components
             from bokeh.resources import Resources
 
+            from hyperspy_motifs.draw import keyboard_script
+
             script, models = components(self._models)
             library = Resources(mode="inline", components=["bokeh", "bokeh-widgets", "bokeh-tables"])
-            scripts = library.render() + script
+            scripts = library.render() + script + keyboard_script()
         environment = Environment(loader=PackageLoader("hyperspy_motifs.motifs", "."), autoescape=True)
         template = environment.get_template("report.html.jinja")
         text = template.render(

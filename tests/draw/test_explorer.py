@@ -84,7 +84,9 @@ def test_an_atom_clicked_in_one_view_is_lit_in_both_and_shift_adds(explorer, han
     in_image, in_layout = lit(explorer)
     np.testing.assert_array_equal(in_image, motifs.positions[[atom]])
     np.testing.assert_array_equal(in_layout, explorer.state.layout[[atom]])
-    assert explorer._status.get_text() == f"1 atom selected: {motifs.labels[atom]} (1)"
+    assert explorer._status.get_text().startswith(
+        f"atom {atom} selected: motif {motifs.labels[atom]}, probability "
+    )
     hand.click(explorer.image_panel.ax, motifs.positions[3], key="shift")
     assert state.selection.tolist() == sorted([3, atom])
     between = motifs.cells.centres[motifs.cells.n_corners == 6]

@@ -54,6 +54,24 @@ def test_a_selection_in_the_browser_reaches_the_state_and_back(explorer, motifs)
     assert motifs.describe()[motifs.labels[9]].text in explorer._about.text
 
 
+def test_an_atom_that_is_found_or_stepped_to_is_brought_into_view(explorer, motifs):
+    figure = explorer.figures["image"]
+    width, height = (r.end - r.start for r in (figure.x_range, figure.y_range))
+    x, y = motifs.positions[3]
+    figure.x_range.update(start=x - 0.05 * width, end=x + 0.05 * width)
+    figure.y_range.update(start=y - 0.05 * height, end=y + 0.05 * height)
+    before = figure.x_range.start
+    explorer.controls["find"].value = "3"
+    assert figure.x_range.start == before
+    far = int(np.argmax(np.abs(motifs.positions[:, 0] - x)))
+    explorer.controls["find"].value = str(far)
+    assert (figure.x_range.start + figure.x_range.end) / 2 == pytest.approx(motifs.positions[far, 0])
+    assert figure.x_range.end - figure.x_range.start == pytest.approx(0.1 * width)
+    assert figure.y_range.end - figure.y_range.start == pytest.approx(0.1 * height)
+    press(explorer, "left" if motifs.positions[far, 0] > x else "right")
+    assert explorer.state.selection.tolist() != [far]
+
+
 def test_edits_by_button_key_and_table_reach_the_metadata(explorer, motifs):
     before = motifs.labels.copy()
     chosen = np.flatnonzero(before == 0)[:8]

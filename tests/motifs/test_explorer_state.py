@@ -231,10 +231,47 @@ def test_cells_of_a_frame_are_shown_also_if_their_first_corner_is_an_empty_site(
 def test_an_atom_is_found_by_its_number(state):
     state.find("17")
     assert state.selection.tolist() == [17]
-    assert state.status == f"1 atom selected: {state.labels[17]} (1)"
+    x, y = state.positions[17]
+    says = f"atom 17 selected: motif {state.labels[17]}, probability {state.probabilities[17]:.3f}, height "
+    assert state.status.startswith(says)
+    assert f"x {x:.4g}, y {y:.4g} nm" in state.status
+    # What the text under a pointer says once the reasons are known.
+    truncated = int(np.flatnonzero(state.columns["truncated"])[0])
+    state.find(truncated)
+    assert "border" not in state.status
+    assert state.reasons[truncated] in state.status
     for wrong in ("-1", "x", "100000"):
         with pytest.raises(ValueError, match="There is no atom"):
             state.find(wrong)
+
+
+def test_steps_go_to_the_next_atom_and_skip_hidden_ones(state, motifs):
+    state.step(1, 0)
+    centre = motifs.positions.mean(axis=0)
+    distance = np.linalg.norm(motifs.positions - centre, axis=1)
+    assert state.selection.tolist() == [distance.argmin()]
+    for right, down in ((1, 0), (0, 1), (-1, 0), (0, -1)):
+        before = state.positions[state.selection[0]]
+        state.step(right, down)
+        (after,) = state.selection
+        x, y = state.positions[after] - before
+        along, across = (x * right, y) if right else (y * down, x)
+        assert along >= abs(across)
+        # None lies closer on this side.
+        offsets = state.positions - before
+        side = offsets @ (right, down)
+        ahead = side > np.abs(offsets @ (down, right))
+        assert np.hypot(x, y) == pytest.approx(np.linalg.norm(offsets[ahead], axis=1).min())
+    motif = int(state.labels[state.selection[0]])
+    state.show_motifs([motif])
+    state.step(1, 0)
+    assert state.labels[state.selection[0]] == motif
+    state.select([int(motifs.positions[:, 0].argmax())])
+    assert not state.attempt(state.step, 1, 0)
+    assert "no atom on this side" in state.message
+    state.show_motifs([])
+    with pytest.raises(ValueError, match="No atom is shown"):
+        state.step(1, 0)
 
 
 def test_a_stack_follows_the_navigator_and_the_navigator_it():
