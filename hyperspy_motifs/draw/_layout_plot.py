@@ -58,9 +58,11 @@ def layout_marker_area(n: int) -> float:
     return float(np.clip(16000 / max(n, 1), 3.0, 14.0))
 
 
-# Candidate positions of a number next to a small group: directions at increasing distances.
+# Directions of a name from its island, and its distances from it in points.
 _DIRECTIONS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)], dtype=float)
-_BESIDE = np.concatenate([9.0 * _DIRECTIONS, 17.0 * _DIRECTIONS])
+_GAPS = (2.0, 8.0, 16.0, 26.0, 40.0)
+# Of many atoms this many show where a name would cover some.
+_MOST_OBSTACLES = 5000
 
 
 def _islands(layout: NDArray[np.float64], motifs: NDArray[np.intp]) -> list[tuple[int, NDArray[np.intp]]]:
@@ -86,62 +88,49 @@ def _islands(layout: NDArray[np.float64], motifs: NDArray[np.intp]) -> list[tupl
 def _name_groups(
     ax: Axes, layout: NDArray[np.float64], motifs: NDArray[np.intp], names: Sequence[str] | None
 ) -> None:
-    """Write the name of each motif and its number of atoms on each of its islands, or next to a small one.
+    """Write the name of each motif and its number of atoms beside each of its islands, on a large one without room beside it.
 
-    Long names are shortened. A name that would cover another one or a small island, or leave the axes, is left out.
+    Long names are shortened. A name that would cover another one or several atoms, or leave the axes, is left out.
     """
     ax.apply_aspect()
-    box = ax.get_window_extent()
     scale = 72 / ax.figure.dpi
+    low, high = ax.get_window_extent().get_points() * scale
     points = ax.transData.transform(layout) * scale
-    low, high = np.array([box.x0, box.y0]) * scale, np.array([box.x1, box.y1]) * scale
-    islands = _islands(layout, motifs)
-    centres, halves, texts, large = [], [], [], []
-    for k, rows in islands:
+    obstacles = points[:: -(-len(points) // _MOST_OBSTACLES)]
+    taken: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for k, rows in sorted(_islands(layout, motifs), key=lambda island: -len(island[1])):
         group = points[rows]
-        centres.append(rows[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))])
-        texts.append(f"{_short(str(k) if names is None else str(names[k]))} ({len(rows):,})")
-        halves.append(np.array([2.7 * len(texts[-1]) + 1.0, 5.0]))
+        centre = rows[np.argmin(np.sum((group - np.median(group, axis=0)) ** 2, axis=1))]
+        text = f"{_short(str(k) if names is None else str(names[k]))} ({len(rows):,})"
+        half = np.array([2.7 * len(text) + 1.0, 5.0])
+        first, *_, last = np.percentile(group, [2, 10, 90, 98], axis=0)
+        beside = (last - first) / 2 + half
+        places = [(first + last) / 2 + way * (beside + gap) for gap in _GAPS for way in _DIRECTIONS]
         # An island is large if its name covers no more than its core.
-        large.append(bool(np.all(np.subtract(*np.percentile(group, [90, 10], axis=0)) > 2 * halves[-1])))
-    obstacles = points[[c for c, big in zip(centres, large, strict=True) if not big]].reshape(-1, 2)
-    placed: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    small = [(obstacle, np.zeros(2)) for obstacle in obstacles]
-    for i in np.argsort([-len(rows) for _, rows in islands], kind="stable").tolist():
-        centre, half, text = centres[i], halves[i], texts[i]
-        # Wide names are placed farther to the sides.
-        shifts = np.zeros((1, 2)) if large[i] else _BESIDE * (half / half[1] * 0.5 + 0.5)
-        taken = placed if large[i] else placed + small
-        shifts = [s for s in shifts if _is_free(points[centre] + s, half, taken, low, high)]
-        if not shifts:
+        is_large = bool(np.all(last - first > 2.5 * half))
+        places += [points[centre]] * is_large
+        places = [
+            p for p in places
+            if np.all((p - half >= low) & (p + half <= high))
+            and not any(np.all(np.abs(p - other) < half + size) for other, size in taken)
+        ]  # fmt: skip
+        covered = [int(np.all(np.abs(obstacles - p) < half + 1.0, axis=1).sum()) for p in places]
+        if not covered or (min(covered) >= _FEWEST and not is_large):
             continue
-        covered = [
-            int(np.all(np.abs(obstacles - points[centre] - s) < half + 1.5, axis=1).sum()) for s in shifts
-        ]
-        shift = shifts[int(np.argmin(covered))]
-        placed.append((points[centre] + shift, half))
+        place = places[int(np.argmin(covered))]
+        taken.append((place, half))
+        shift = place - points[centre]
+        line = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.5, "shrinkA": 0} if shift.any() else None
         ax.annotate(
             text, layout[centre], xytext=(float(shift[0]), float(shift[1])), textcoords="offset points", ha="center",
             va="center", fontsize="small", zorder=4, path_effects=[withStroke(linewidth=2.2, foreground="white")],
-            arrowprops=None if large[i] else {"arrowstyle": "-", "color": "0.5", "linewidth": 0.5, "shrinkA": 0},
+            arrowprops=line,
         )  # fmt: skip
 
 
 def _short(name: str) -> str:
     """A name for the inside of a picture."""
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-
-
-def _is_free(
-    place: NDArray[np.float64],
-    half: NDArray[np.float64],
-    placed: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-) -> bool:
-    """Whether a name of half size `half` at `place` covers no other name and lies within the frame."""
-    hidden = any(bool(np.all(np.abs(place - other) < half + size)) for other, size in placed)
-    return not hidden and bool(np.all(place - half >= low) and np.all(place + half <= high))
 
 
 def plot_layout(

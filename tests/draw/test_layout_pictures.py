@@ -71,7 +71,7 @@ def overlapping(boxes):
     return int((np.triu(np.all(shared > 1, axis=2), 1)).sum())
 
 
-@pytest.mark.parametrize(("width", "fewest", "most"), [(1.0, 18, 18), (0.15, 4, 14)])
+@pytest.mark.parametrize(("width", "fewest", "most"), [(1.0, 17, 18), (0.15, 15, 18)])
 def test_numbers_of_small_groups_hide_no_other_and_stay_within_the_frame(width, fewest, most):
     # Eighteen tight groups in a picture of one column, some of them at the rim and close to each other, or most in a crowd.
     centres = 0.5 + width * (np.random.default_rng(3).random((18, 2)) - 0.5)
@@ -91,10 +91,25 @@ def test_numbers_of_small_groups_hide_no_other_and_stay_within_the_frame(width, 
     assert on_a_group.sum() == 0
 
 
-def test_the_number_of_a_large_group_stands_on_it(layout):
+def test_names_cover_no_atoms_where_there_is_room(layout):
     xy, labels = layout
-    numbers = {t.get_text()[0]: t for t in plot_layout(4 * xy / (labels[:, None] + 1), labels).texts}
-    assert numbers["0"].xyann == (0, 0)
+    rng = np.random.default_rng(1)
+    crowd = np.concatenate([xy, rng.normal([4, 4], 0.8, (400, 2)), rng.normal([8, 8], 1.0, (300, 2))])
+    labels = np.concatenate([labels, rng.integers(3, 6, 400), np.full(300, 6)])
+    _, ax = plt.subplots(figsize=(3.39, 2.7), layout="constrained")
+    plot_layout(crowd, labels, ax=ax)
+    names = {text.get_text().split()[0] for text in ax.texts}
+    # Three motifs in one crowd, and a large island beside it.
+    assert {"0", "6"} <= names
+    atoms = ax.transData.transform(crowd)
+    low, high = boxes(ax.texts)[:, None, :2] + 2, boxes(ax.texts)[:, None, 2:] - 2
+    assert np.all((atoms > low) & (atoms < high), axis=2).sum(axis=1).max() <= 4
+
+
+def test_the_name_of_an_island_without_room_beside_it_stands_on_it():
+    xy = np.random.default_rng(0).random((5000, 2))
+    (name,) = plot_layout(xy, np.zeros(5000, int)).texts
+    assert name.xyann == (0, 0)
 
 
 @pytest.mark.parametrize("engine", ["constrained", "compressed"])
