@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
+import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -20,62 +22,40 @@ from ._style import motif_colour, motif_colours, motif_marker
 _MOST_LEAVES = 48
 
 
-def _leaf_order(parents: NDArray[np.intp], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Height at which each node is drawn: leaves in order, the larger branch first, parents at the mean."""
-    children: dict[int, list[int]] = {}
-    for node in np.argsort(-sizes, kind="stable"):
-        children.setdefault(int(parents[node]), []).append(int(node))
-    height = np.full(len(parents), np.nan)
-    next_leaf = 0
-    stack = [(root, False) for root in reversed(children.get(-1, []))]
-    while stack:
-        node, below_done = stack.pop()
-        below = children.get(node, [])
-        if below_done:
-            height[node] = (height[below[0]] + height[below[-1]]) / 2
-        elif below:
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(below))
-        else:
-            height[node] = next_leaf
-            next_leaf += 1
-    if np.isnan(height).any():
+def _tree_of(parents: NDArray[np.intp], sizes: NDArray[np.float64]) -> nx.DiGraph:
+    """Tree with edges from each parent to its children, the larger ones first; its roots are children of -1."""
+    order = np.argsort(-sizes, kind="stable")
+    tree = nx.DiGraph(zip(parents[order].tolist(), order.tolist(), strict=True))
+    if len(parents) and (-1 not in tree or len(nx.descendants(tree, -1)) < len(parents)):
         raise ValueError(
             "parents do not describe a tree: some nodes cannot be reached from a root (parent -1)."
         )
+    return tree
+
+
+def _heights(tree: nx.DiGraph) -> NDArray[np.float64]:
+    """Height at which each node is drawn: leaves in order, parents in the middle between their children."""
+    height = np.zeros(len(tree) - 1)
+    leaves = itertools.count()
+    for node in nx.dfs_postorder_nodes(tree, -1):
+        below = list(tree[node])
+        if node >= 0:
+            height[node] = (height[below[0]] + height[below[-1]]) / 2 if below else next(leaves)
     return height
 
 
 def _one_fork_a_radius(
-    parent: NDArray[np.intp], radius: NDArray[np.float64], motif: NDArray[np.intp]
+    tree: nx.DiGraph, radius: NDArray[np.float64], motif: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Nodes that are drawn, and their parents among these: several splits at one radius are one fork."""
-    has_parent = parent >= 0
-    same = has_parent & (radius == radius[parent])
-    dissolved = np.zeros(len(parent), dtype=bool)
-    dissolved[parent[same]] = True
-    # Roots and nodes that are motifs are kept.
-    dissolved &= has_parent & (motif < 0)
-    kept = np.flatnonzero(~dissolved)
-    above = parent.copy()
-    for _ in range(len(parent)):
-        through = (above >= 0) & dissolved[above]
-        if not through.any():
-            break
-        above[through] = parent[above[through]]
-    number = np.cumsum(~dissolved) - 1
-    return kept, np.where(above[kept] >= 0, number[above[kept]], -1)
-
-
-def _beyond_motifs(parent: NDArray[np.intp], motif: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Mask of the nodes that are parts of a motif."""
-    below = np.zeros(len(parent), dtype=bool)
-    for _ in range(len(parent)):
-        more = (parent >= 0) & (below[parent] | (motif[parent] >= 0)) & ~below
-        if not more.any():
-            break
-        below |= more
-    return below
+    for parent, node in list(nx.bfs_edges(tree, -1)):
+        above = next(tree.predecessors(parent), -1) if parent in tree else -1
+        # Roots and nodes that are motifs are kept.
+        if above >= 0 and motif[parent] < 0 and radius[node] == radius[parent]:
+            nx.contracted_nodes(tree, above, parent, self_loops=False, copy=False)
+    kept = np.array(sorted(tree))[1:]
+    above = np.array([next(tree.predecessors(k)) for k in kept.tolist()])
+    return kept, np.where(above >= 0, np.searchsorted(kept, above), -1)
 
 
 def plot_tree(
@@ -122,16 +102,15 @@ def plot_tree(
     check_length(radius, len(parent), "radii")
     motif = np.full(len(parent), -1) if labels is None else np.asarray(labels, dtype=np.intp)
     check_length(motif, len(parent), "labels")
-    _leaf_order(parent, size)  # raises an error if it is not a tree
-    if (~np.isin(np.arange(len(parent)), parent)).sum() > _MOST_LEAVES:
+    tree = _tree_of(parent, size)
+    if sum(not below for _, below in tree.out_degree()) > _MOST_LEAVES:
         # The motifs remain legible without the splits beyond them.
-        below = _beyond_motifs(parent, motif)
-        number = np.cumsum(~below) - 1
-        parent, size, radius, motif = (values[~below] for values in (parent, size, radius, motif))
-        parent = np.where(parent >= 0, number[parent], -1)
-    kept, parent = _one_fork_a_radius(parent, radius, motif)
+        tree.remove_nodes_from(
+            set().union(*(nx.descendants(tree, k) for k in np.flatnonzero(motif >= 0).tolist()))
+        )
+    kept, parent = _one_fork_a_radius(tree, radius, motif)
     size, radius, motif = size[kept], radius[kept], motif[kept]
-    y = _leaf_order(parent, size)
+    y = _heights(_tree_of(parent, size))
     is_leaf = ~np.isin(np.arange(len(parent)), parent)
     ax = axes_or_new(ax, (4.8, min(9.0, max(2.2, 0.6 + 0.22 * is_leaf.sum()))))
     # Radii are drawn at equal steps: their ratios, not their differences, distinguish shells.
