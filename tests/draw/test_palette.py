@@ -13,6 +13,9 @@ PROTANOPIA = np.array(
 DEUTERANOPIA = np.array(
     [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
 )
+TRITANOPIA = np.array(
+    [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+)
 
 
 def linear(rgb):
@@ -57,6 +60,28 @@ def test_colours_are_apart_for_all_eyes(colours, n, normal, dichromat):
     assert least_distance(rgb, np.eye(3)) > normal
     assert least_distance(rgb, PROTANOPIA) > dichromat
     assert least_distance(rgb, DEUTERANOPIA) > dichromat
+
+
+def cielab(linear):
+    """CIELAB of linear sRGB, white D65 (IEC 61966-2-1, CIE 15)."""
+    xyz_from_rgb = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    t = np.clip(linear, 0, 1) @ xyz_from_rgb.T / xyz_from_rgb.sum(axis=1)
+    x, y, z = np.where(t > (6 / 29) ** 3, np.cbrt(t), t * (29 / 6) ** 2 / 3 + 4 / 29).T
+    return np.column_stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("view", [np.eye(3), PROTANOPIA, DEUTERANOPIA, TRITANOPIA])
+def test_motifs_differ_by_a_colour_or_a_shape_for_all_eyes(view):
+    # CIE 1976 distance: 2.3 is just noticeable (Mahy et al. 1994), 10 is seen at a glance.
+    lab = cielab(np.clip(linear(motif_colours(np.arange(40))[:, :3]) @ view.T, 0, 1))
+    distance = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
+    shapes = np.array([motif_marker(k) for k in range(40)])
+    alike = (shapes[:, None] == shapes) & ~np.eye(40, dtype=bool)
+    # The first twelve, and all that follow each other, by their colours alone.
+    assert distance[:12, :12][~np.eye(12, dtype=bool)].min() > 15
+    assert np.diagonal(distance, 1).min() > 15
+    # Shape is a second cue where colours are closer.
+    assert distance[alike].min() > 7.5
 
 
 def test_a_motif_has_one_colour_whatever_the_number_of_motifs():
