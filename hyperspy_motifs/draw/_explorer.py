@@ -258,6 +258,8 @@ class Explorer:
         if self.patch_panel.show(index):
             for atoms in self.atom_panels:
                 atoms.point_at(index)
+            if index is not None:
+                self._status.set_text(self.state.about(index))
             self._layer.draw()
 
     def _on_release(self, event: MouseEvent) -> None:

@@ -283,14 +283,14 @@ class ExplorerState(ExploredFrame):
         if not total:
             return "no atom selected"
         if total == 1:
-            return self._about_atom(int(self.selection[0]))
+            return f"selected: {self.about(int(self.selection[0]))}"
         return f"{total:,} atoms selected: {', '.join(parts)}"
 
-    def _about_atom(self, atom: int) -> str:
-        """What the text under a pointer says."""
+    def about(self, atom: int) -> str:
+        """Number, motif, probability, height and place of an atom, and why it deserves a look, as far as that is known."""
         (x, y), height = self.positions[atom], self.columns.get("amplitude")
         parts = [
-            f"atom {self.numbers[atom]} selected: motif {self.names[self.labels[atom]]}",
+            f"atom {self.numbers[atom]}, motif {self.names[self.labels[atom]]}",
             f"probability {self.probabilities[atom]:.3f}",
             *([] if height is None else [f"height {height[atom]:.4g}"]),
             f"x {x:.4g}, y {y:.4g} {self.motifs.units}",

@@ -85,7 +85,7 @@ def test_an_atom_clicked_in_one_view_is_lit_in_both_and_shift_adds(explorer, han
     np.testing.assert_array_equal(in_image, motifs.positions[[atom]])
     np.testing.assert_array_equal(in_layout, explorer.state.layout[[atom]])
     assert explorer._status.get_text().startswith(
-        f"atom {atom} selected: motif {motifs.labels[atom]}, probability "
+        f"selected: atom {atom}, motif {motifs.labels[atom]}, probability "
     )
     hand.click(explorer.image_panel.ax, motifs.positions[3], key="shift")
     assert state.selection.tolist() == sorted([3, atom])
@@ -113,6 +113,7 @@ def test_a_lasso_in_the_layout_stands_out_of_a_veil_in_the_image(explorer, hand,
 def test_the_patch_is_that_of_the_atom_under_the_pointer(explorer, hand, motifs):
     atom = middle_of(motifs)
     hand.point(explorer.image_panel.ax, motifs.positions[atom])
+    assert explorer._status.get_text() == explorer.state.about(atom)
     patch, again = explorer.patch_panel.pictures
     np.testing.assert_array_equal(patch.get_array(), motifs.patches.data[atom])
     assert patch.get_clim() == again.get_clim()

@@ -232,7 +232,7 @@ def test_an_atom_is_found_by_its_number(state):
     state.find("17")
     assert state.selection.tolist() == [17]
     x, y = state.positions[17]
-    says = f"atom 17 selected: motif {state.labels[17]}, probability {state.probabilities[17]:.3f}, height "
+    says = f"selected: atom 17, motif {state.labels[17]}, probability {state.probabilities[17]:.3f}, height "
     assert state.status.startswith(says)
     assert f"x {x:.4g}, y {y:.4g} nm" in state.status
     # What the text under a pointer says once the reasons are known.
