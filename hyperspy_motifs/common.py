@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +34,15 @@ MOST_IN_MEMORY = 2**24
 MOST_IN_A_LINE = 3
 
 
-def robust_spread(residuals: ArrayLike, axis: int | None = None) -> Any:
+@overload
+def robust_spread(residuals: ArrayLike) -> np.float64: ...
+
+
+@overload
+def robust_spread(residuals: ArrayLike, axis: int) -> NDArray[np.float64]: ...
+
+
+def robust_spread(residuals: ArrayLike, axis: int | None = None) -> np.float64 | NDArray[np.float64]:
     """Standard deviation of normally distributed residuals about zero, from the median of their absolute values.
 
     Parameters

@@ -208,11 +208,11 @@ def signals_of(images: Images, forms: Forms) -> list[BaseSignal]:
 
 def measure(images: Images, number: int, forms: Forms, how: Measuring) -> MeasuredImage:
     """Measure one image of a list, given its pixels and the rest of its signals: a task for a worker."""
-    from hyperspy_motifs.pipeline import measure_image
+    from hyperspy_motifs.pipeline import FindOptions, measure_image
 
     signal, *detectors = signals_of(images, forms)
     try:
-        return measure_image(signal, dict(how.options), how.radii, how.length, detectors=detectors)
+        return measure_image(signal, FindOptions(**how.options), how.radii, how.length, detectors=detectors)
     except (ValueError, TypeError) as error:
         raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error
 

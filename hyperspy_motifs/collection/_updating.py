@@ -51,14 +51,14 @@ def update_model(
         )
     # How many motifs there are, and how far apart the atoms of an image are, is that of the images of the model alone.
     known = {k: v for k, v in facts["options"].items() if k not in ("n_motifs", "separation")}
-    options = asdict(replace(FindOptions(**known), polarity=str(facts.get("polarity", "auto"))))
+    options = replace(FindOptions(**known), polarity=str(facts.get("polarity", "auto")))
     radii, orders = tuple(motif_model.classifier.radii_), dict(motif_model.orders)
     by_number, angles, p_values = {}, {}, {}
     for number, signal in enumerate(signals):
         try:
             one = measure_image(
                 signal,
-                dict(options),
+                options,
                 sorted({*radii, ORIENTED_AT}),
                 _unit(motif_model, signal),
                 orders,
@@ -70,8 +70,8 @@ def update_model(
         angles[number] = motif_model.orientation_of(source)
         p_values[number] = 1 - motif_model.predict(source, angles[number]).outlier_score
         by_number[number] = one
-    brightness = brightness_in(by_number, angles, radii[0], options)
-    learnt, pooled, model = fit_pooled(by_number, angles, brightness, radii, options)
+    brightness = brightness_in(by_number, angles, radii[0], asdict(options))
+    learnt, pooled, model = fit_pooled(by_number, angles, brightness, radii, asdict(options))
     first = by_number[learnt[0]]
     found = fitted_motif_model(
         model, pooled, model.labels_, radii.index(model.radius_), first.stamp,

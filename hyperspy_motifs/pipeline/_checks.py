@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -44,16 +44,19 @@ class FindOptions:
     complete: bool = True
 
 
-def check_arguments(signal: BaseSignal, options: dict[str, object], orders: tuple[str, ...]) -> None:
-    """Validate the arguments before any computation; numbers in `options` become Python's own.
+def check_arguments(signal: BaseSignal, options: FindOptions, orders: tuple[str, ...]) -> FindOptions:
+    """Validate the arguments before any computation; numbers become Python's own.
 
     Parameters
     ----------
     signal : AtomicImage
-    options : dict
-        The arguments of ``find_motifs`` by name.
+    options : FindOptions
     orders : tuple of str
         Strings that ``n_max`` may be.
+
+    Returns
+    -------
+    FindOptions
 
     Raises
     ------
@@ -62,30 +65,31 @@ def check_arguments(signal: BaseSignal, options: dict[str, object], orders: tupl
     """
     check_axes(signal)
     stamp = store.Stamp.of(signal)
-    if options["separation"] is not None:
-        options["separation"] = check_length(options["separation"], "separation", stamp)
-    options["random_state"] = _seed(options["random_state"])
-    _check_choice("refine", options["refine"], REFINEMENTS)
-    _check_choice("polarity", options["polarity"], POLARITIES)
+    known: dict[str, object] = {}
+    if options.separation is not None:
+        known["separation"] = check_length(options.separation, "separation", stamp)
+    known["random_state"] = _seed(options.random_state)
+    _check_choice("refine", options.refine, REFINEMENTS)
+    _check_choice("polarity", options.polarity, POLARITIES)
     for name in ("rotation_invariant", "complete"):
-        if not isinstance(options[name], bool | np.bool_):
-            raise ValueError(f"{name} is {_short(options[name])}; True or False is expected.")
-        options[name] = bool(options[name])
-    if not (isinstance(options["radius"], str) and options["radius"] == "auto"):
-        options["radius"] = check_radius(
-            options["radius"], options["radius_units"], stamp, "'auto' or a radius"
-        )
+        value = getattr(options, name)
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{name} is {_short(value)}; True or False is expected.")
+        known[name] = bool(value)
+    if not (isinstance(options.radius, str) and options.radius == "auto"):
+        known["radius"] = check_radius(options.radius, options.radius_units, stamp, "'auto' or a radius")
     else:
-        _check_choice("radius_units", options["radius_units"], RADIUS_UNITS)
-    options["min_motif_size"] = check_min_motif_size(options["min_motif_size"])
-    options["alpha"] = check_alpha(options["alpha"])
+        _check_choice("radius_units", options.radius_units, RADIUS_UNITS)
+    known["min_motif_size"] = check_min_motif_size(options.min_motif_size)
+    known["alpha"] = check_alpha(options.alpha)
     for name, least in (("n_motifs", 1), ("n_max", 0)):
-        value = options[name]
+        value = getattr(options, name)
         if name == "n_max" and isinstance(value, str):
             if value not in orders:
                 raise ValueError(f"n_max is {value!r}; a whole number, 'auto' or None is expected.")
         elif value is not None:
-            options[name] = check_count(value, name, least, 200 if name == "n_max" else 2**31 - 1)
+            known[name] = check_count(value, name, least, 200 if name == "n_max" else 2**31 - 1)
+    return replace(options, **known)  # type: ignore[arg-type]
 
 
 def check_radius(value: object, units: object, stamp: store.Stamp, expected: str = "a radius") -> float:

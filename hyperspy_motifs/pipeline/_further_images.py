@@ -15,7 +15,7 @@ from hyperspy_motifs import store
 from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, stored_atoms
 from ._atom_table import AtomTable, sites_of_given
 from ._cell_finding import find_cells
-from ._checks import LARGEST_SEED, check_arguments, check_axes, check_count
+from ._checks import LARGEST_SEED, FindOptions, check_arguments, check_axes, check_count
 from ._clean_image import (
     CleanFrames,
     all_detectors,
@@ -78,7 +78,7 @@ class MeasuredImage:
 
 def measure_image(
     signal: BaseSignal,
-    options: dict[str, Any],
+    options: FindOptions,
     radii: Sequence[float],
     length: float | None = None,
     orders: Mapping[float, int] | None = None,
@@ -90,8 +90,7 @@ def measure_image(
     ----------
     signal : AtomicImage
         Atoms that were corrected by hand are kept.
-    options : dict
-        Arguments of ``find_motifs``.
+    options : FindOptions
     radii : sequence of float
         In nearest-neighbour distances, or in units of `length`.
     length : float, optional
@@ -118,15 +117,15 @@ def measure_image(
         )
     if n_frames(signal) > 1:
         raise ValueError(f"it is a stack of {n_frames(signal)} frames: give its frames one by one (inav)")
-    check_arguments(signal, options, ())
+    options = check_arguments(signal, options, ())
     stamp = store.Stamp.of(signal)
     scale = abs(stamp.scale[0])
     images = all_detectors(signal, list(detectors))
     clean = CleanFrames(images)
     kept = stored_atoms(signal, of_motifs=False)
     if kept is not None and kept.facts.get("edited"):
-        table, origin = given_atoms(signal, kept, False, options["polarity"]), "edited"
-        if options["complete"]:
+        table, origin = given_atoms(signal, kept, False, options.polarity), "edited"
+        if options.complete:
             table = dataclasses.replace(table, sites=sites_of_given(signal, table))
     else:
         table, origin = _found(signal, options, clean), "found"
@@ -150,16 +149,16 @@ def measure_image(
     )
 
 
-def _found(signal: BaseSignal, options: Mapping[str, Any], clean: CleanFrames) -> AtomTable:
+def _found(signal: BaseSignal, options: FindOptions, clean: CleanFrames) -> AtomTable:
     check_axes(signal)
     return find_atoms(
         signal,
-        options["separation"],
+        options.separation,
         False,
         clean=clean,
-        with_sites=options["complete"],
-        polarity=options["polarity"],
-        refine=options["refine"],
+        with_sites=options.complete,
+        polarity=options.polarity,
+        refine=options.refine,
     )
 
 

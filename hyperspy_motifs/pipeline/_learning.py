@@ -31,11 +31,15 @@ from ._model_building import KeptMoments, MomentSource, SampleSource
 from ._repeated_frames import source_of_fit
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from hyperspy.signals import BaseSignal
 
     from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
     from hyperspy_motifs.manifold import Continuity
     from hyperspy_motifs.models import MotifModel
+
+    from ._checks import FindOptions
 
 
 # Radius from which on a disc holds the nearest neighbours, in their distances.
@@ -75,7 +79,7 @@ class Learned:
 def learn(
     source: MomentSource,
     radii: tuple[float, ...],
-    options: dict[str, Any],
+    options: FindOptions,
     progress: Callable[[float], None] | None = None,
 ) -> Learned:
     """Find the motifs of the atoms of `source`; `options` are the arguments of ``find_motifs``.
@@ -90,12 +94,12 @@ def learn(
     strategy = ManifoldRegions if continuous else NestedRadii
     model = strategy(
         radii=radii,
-        radius=None if options["radius"] == "auto" or len(radii) == 1 else float(options["radius"]),
-        rotation_invariant=bool(options["rotation_invariant"]),
-        n_motifs=options["n_motifs"],
-        min_motif_size=options["min_motif_size"],
-        alpha=float(options["alpha"]),
-        random_state=int(options["random_state"]),
+        radius=None if options.radius == "auto" or len(radii) == 1 else float(options.radius),
+        rotation_invariant=options.rotation_invariant,
+        n_motifs=options.n_motifs,
+        min_motif_size=options.min_motif_size,
+        alpha=options.alpha,
+        random_state=options.random_state,
         progress=progress,
     )
     neighbours = source.neighbours()
@@ -109,7 +113,7 @@ def learn(
         "continuity": {"kind": str(found.kind), "certainty": float(found.certainty)},
         "regions": continuous,
     }
-    chosen, labels, sure, reason = _choice(model, options["radius"], options["n_motifs"], regions=continuous)
+    chosen, labels, sure, reason = _choice(model, options.radius, options.n_motifs, regions=continuous)
     # Rounded to the precision in which each radius is stored.
     probabilities = sure.astype(np.float32).astype(np.float64)
     return Learned(source, model, chosen, labels, probabilities, reason, continuity)
@@ -122,13 +126,13 @@ def learn_on_sample(
     pixels: np.ndarray,
     spacing: float,
     radii: tuple[float, ...],
-    options: dict[str, Any],
+    options: FindOptions,
 ) -> Learned:
     """Find the motifs of the atoms of some frames, given the images of each detector in turn; a task for a worker.
 
     `frames` (n,) and `pixels` (n, 2) are the frame and the position of each atom. `spacing` is in pixels.
     """
-    source = SampleSource(images, pixels, frames, spacing, options["n_max"])
+    source = SampleSource(images, pixels, frames, spacing, options.n_max)
     learned = learn(source, radii, options)
     learned.source.forget_images()
     return learned
@@ -207,11 +211,10 @@ class SampleLearning:
     Parameters
     ----------
     detectors : sequence of AtomicImage
-    options : dict
-        Arguments of ``find_motifs``.
+    options : FindOptions
     """
 
-    def __init__(self, detectors: Sequence[BaseSignal], options: dict[str, Any]) -> None:
+    def __init__(self, detectors: Sequence[BaseSignal], options: FindOptions) -> None:
         self._detectors, self._options = detectors, options
         self._found: dict[int, np.ndarray] = {}
         self._task: RemoteTask | None = None
@@ -257,7 +260,7 @@ class SampleLearning:
         frames, pixels = np.repeat(sample, [len(p) for p in places]), np.concatenate(places)
         spacing = spacing_of(pixels[frames == reference_frame(frames)])
         scale = abs(store.Stamp.of(self._detectors[0]).scale[0])
-        radii = radii_of(self._options["radius"], self._options["radius_units"], spacing * scale)
+        radii = radii_of(self._options.radius, self._options.radius_units, spacing * scale)
         self._task = RemoteTask(
             client,
             learn_on_sample,
@@ -289,7 +292,7 @@ SAMPLE_ATOMS = 20_000
 
 
 def open_checkpoint(
-    folder: Any, detectors: Sequence[BaseSignal], options: dict[str, Any]
+    folder: str | PathLike[str] | None, detectors: Sequence[BaseSignal], options: FindOptions
 ) -> Checkpoint | None:
     """The folder for results, or None."""
     if folder is None:
@@ -301,7 +304,7 @@ def open_checkpoint(
     ends = [frame(one, k) for one in detectors for k in sorted({0, last})]
     run = {
         "package": __version__,
-        "options": options,
+        "options": dataclasses.asdict(options),
         "shape": [int(n) for n in signal.data.shape],
         "axes": dataclasses.asdict(store.Stamp.of(signal)) | {"shape": None},
         # The first and the last frame identify a movie without reading all of it.

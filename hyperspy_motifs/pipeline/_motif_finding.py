@@ -36,6 +36,7 @@ from ._patch_extraction import GRID, check_patch_centres, grid_table
 from ._quality import measure_quality
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
 
     from hyperspy.signals import BaseSignal
@@ -58,8 +59,7 @@ def find_motifs(
     """
     from hyperspy_motifs.models import to_bytes
 
-    options = dataclasses.asdict(wanted)
-    check_arguments(signal, options, (AUTO,))
+    options = check_arguments(signal, wanted, (AUTO,))
     detectors = all_detectors(signal, detectors)
     stamp = store.Stamp.of(signal)
     folder = open_checkpoint(checkpoint, detectors, options)
@@ -81,7 +81,7 @@ def find_motifs(
         learned = _learned(clean, table, rows, options, large, show_progressbar)
     repeated = len(learned.labels) < len(rows)
     large |= repeated
-    warn_of_fewer(learned, wanted.n_motifs)
+    warn_of_fewer(learned, options.n_motifs)
     source, model, chosen, reason = learned.source, learned.model, learned.chosen, learned.reason
     tree, columns = _tree_arrays(model.tree_), dict(table.columns)
     found = {
@@ -91,7 +91,12 @@ def find_motifs(
         "radius_probabilities": np.array([model.probabilities_at_[v] for v in model.radii_]),
         "layouts": np.array([model.layouts_[v] for v in model.radii_]),
     }
-    facts = {**table.facts, **learned.continuity, "options": options, "detectors": len(detectors)}
+    facts = {
+        **table.facts,
+        **learned.continuity,
+        "options": dataclasses.asdict(options),
+        "detectors": len(detectors),
+    }
     motif_model = fitted_motif_model(model, source, learned.labels, chosen, stamp, facts, with_anchors=large)
     columns["outlier_score"] = model.outlier_scores_
     if large:
@@ -118,7 +123,7 @@ def find_motifs(
         tree=tree,
         model=to_bytes(motif_model),
         parameters={
-            "options": options,
+            "options": dataclasses.asdict(options),
             "atoms": origin,
             "patch_centres": check_patch_centres(signal, table, clean),
             "spacing": source.spacing * abs(stamp.scale[0]),
@@ -135,7 +140,7 @@ def find_motifs(
         features=None if large else features_signal(source(float(model.radii_[chosen])), stamp),
         sites=dict(table.sites),
     )
-    if wanted.rotation_invariant and not large:
+    if options.rotation_invariant and not large:
         record = dataclasses.replace(record, atoms={**record.atoms, **_turns(source, record)})
     record = dataclasses.replace(record, cells=find_cells(record, "auto", None))
     store.write(signal, record)
@@ -156,7 +161,7 @@ def _learned(
     clean: CleanFrames,
     table: AtomTable,
     rows: np.ndarray,
-    options: dict[str, Any],
+    options: FindOptions,
     large: bool,
     show_progressbar: bool | None,
 ) -> Learned:
@@ -164,7 +169,7 @@ def _learned(
     detectors = clean.signals
     scale = abs(store.Stamp.of(detectors[0]).scale[0])
     spacing = float(table.facts["separation"]) / scale
-    n_max, frames = options["n_max"], table.frames[rows]
+    n_max, frames = options.n_max, table.frames[rows]
     if large:
         first = table.pixel_positions[rows[frames == reference_frame(frames)]]
         # Bit-identical to the spacing that a worker uses, which has the frames of the sample only.
@@ -177,7 +182,7 @@ def _learned(
         N_MAX if n_max is None else n_max,
         clean=clean,
     )
-    radii = radii_of(options["radius"], options["radius_units"], spacing * scale)
+    radii = radii_of(options.radius, options.radius_units, spacing * scale)
     with progressbar(total=100, disable=quiet(show_progressbar), desc="Motifs", leave=False) as bar:
         return learn(source, radii, options, lambda done: bar.update(round(100 * done) - bar.n))
 
@@ -252,14 +257,14 @@ def split_motif(
 def _atoms(
     signal: BaseSignal,
     atoms: Any,
-    options: dict[str, Any],
+    options: FindOptions,
     folder: Checkpoint | None,
     show_progressbar: bool | None,
-    watch: Any,
+    watch: Callable[[int, Any], None],
     clean: CleanFrames,
 ) -> tuple[AtomTable, str]:
     """Return the atoms to classify, and their origin."""
-    separation, polarity, refine = options["separation"], options["polarity"], options["refine"]
+    separation, polarity, refine = options.separation, options.polarity, options.refine
     if isinstance(atoms, str) and atoms == GRID:
         return grid_table(signal, separation, polarity, show_progressbar), "grid"
     if atoms is not None:
@@ -276,7 +281,7 @@ def _atoms(
         folder,
         watch,
         clean,
-        options["complete"],
+        options.complete,
         polarity=polarity,
         refine=refine,
     )
@@ -292,9 +297,9 @@ def _atoms(
     return dataclasses.replace(table, facts=facts), "found"
 
 
-def _with_sites(signal: BaseSignal, table: AtomTable, options: dict[str, object]) -> AtomTable:
+def _with_sites(signal: BaseSignal, table: AtomTable, options: FindOptions) -> AtomTable:
     """Add the sites to atoms that were given."""
-    return dataclasses.replace(table, sites=sites_of_given(signal, table)) if options["complete"] else table
+    return dataclasses.replace(table, sites=sites_of_given(signal, table)) if options.complete else table
 
 
 def _tree_arrays(tree: MotifTree) -> dict[str, object]:

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from hyperspy_motifs.pipeline import _atom_finding, _learning
+from hyperspy_motifs.pipeline import FindOptions, _atom_finding, _learning
 from hyperspy_motifs.pipeline._learning import SampleLearning, learn_on_sample
 from hyperspy_motifs.signals import AtomicImage
 from hyperspy_motifs.stacks import spread_order
 
 N, ROWS, COLUMNS = 8, 20, 30
 ATOMS = np.argwhere(np.ones((5, 6)))[:, ::-1] * 5.0
-OPTIONS = {"radius": 0.6, "radius_units": "nn", "n_max": None}
+OPTIONS = FindOptions(radius=0.6)
 LAST = "the last"
 
 
