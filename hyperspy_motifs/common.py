@@ -30,6 +30,10 @@ FEWEST_ATOMS_OF_A_TREND = 30
 FEWEST_OF_A_SHARE = 40
 #: Pixels, or other numbers, that are held together: 128 MB in double precision.
 MOST_IN_MEMORY = 2**24
+#: Rows of an image, and rows or pairs of a table, that stay in the caches while they are processed together.
+BAND, BLOCK = 32, 256
+#: Fewer columns have no surroundings to compare: two shells of neighbours.
+FEWEST_ATOMS = 12
 #: Items with numbers of their own in a line of text.
 MOST_IN_A_LINE = 3
 

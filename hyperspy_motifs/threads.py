@@ -87,7 +87,7 @@ def over_rows(kernel: Callable[..., object], n: int, *arguments: object, least: 
 
 
 # Values of an array from which on threads gain: for fewer, NumPy holds the interpreter most of the time.
-_MANY = 4000
+MANY = 4000
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -104,7 +104,7 @@ def for_each(call: Callable[[Item], Result], items: Sequence[Item], size: int) -
     size : int
         Values in the arrays of a call: of few, NumPy does not release the interpreter for long enough.
     """
-    if size < _MANY:
+    if size < MANY:
         return [call(item) for item in items]
     results: list[Result | None] = [None] * len(items)
 
@@ -134,7 +134,7 @@ def one_ahead(call: Callable[[Item], Result], items: Sequence[Item], size: int) 
     After an error, or an interrupt of the caller, the call that is running is waited for.
     """
     n_threads = int(numba.get_num_threads())
-    if n_threads == 1 or size < _MANY or len(items) < 2:
+    if n_threads == 1 or size < MANY or len(items) < 2:
         yield from map(call, items)
         return
 

@@ -13,7 +13,7 @@ from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm, t
 
-from hyperspy_motifs.common import LEVEL, STRICT_LEVEL, robust_spread
+from hyperspy_motifs.common import BAND, LEVEL, STRICT_LEVEL, robust_spread
 from hyperspy_motifs.threads import over_rows
 
 # Smallest offsets that are corrected, relative to the standard deviation of the image: less changes no result, and an image
@@ -39,8 +39,6 @@ _SMALLEST = 64
 # Blocks of columns whose signs are changed to find the power without jitter, and number of such changes.
 _BLOCKS = 32
 _CHANGES = 16
-# Rows whose spectra stay in the cache.
-_BAND = 32
 # Lowest frequency along y, in cycles per pixel, at which displacements are compared: slower ones are removed by the
 # interpolation between rows.
 _FAST = 0.2
@@ -241,8 +239,8 @@ def _lines(series: NDArray[np.float64], white: float) -> tuple[NDArray[np.float6
 
 def _bands(first: int, last: int) -> Iterator[slice]:
     """Yield the rows of an image in bands that stay in the cache."""
-    for start in range(first, last, _BAND):
-        yield slice(start, min(start + _BAND, last))
+    for start in range(first, last, BAND):
+        yield slice(start, min(start + BAND, last))
 
 
 def _row_shifts(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,6 +9,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.threads import MANY
+
 from ._constants import CONSTANTS, MIN_MOTIF_SIZE
 
 _REFINED = 3  # candidates of every number of axes that are refined
@@ -18,7 +20,6 @@ _TAILED = 5  # leading axes whose two tails are candidates
 _TAIL = 0.02  # share of the points in a tail
 _STEPS = 40  # of the refinement of a candidate
 _LINKS = 12  # neighbours in the layout that a point is linked to
-_MANY = 4000  # points from which several threads look for them
 
 
 def first_candidates(
@@ -192,7 +193,7 @@ def density_clusters(
         return np.zeros(n, dtype=np.int32)
     k = min(max(_LINKS, min_motif_size) + 1, n)
     # Several threads are used only for many points. Each point is queried independently.
-    workers = int(numba.get_num_threads()) if n > _MANY else 1
+    workers = int(numba.get_num_threads()) if n > MANY else 1
     distances, indices = cKDTree(layout).query(layout, k=k, workers=workers)
     core = distances[:, min(min_motif_size, k - 1)]
     rows = np.repeat(np.arange(n, dtype=np.int64), k - 1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.common import BLOCK
 from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 from ._constants import CONSTANTS
@@ -315,8 +316,6 @@ def _pearson_tail(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
 
 #: Counts of all permutations that are held at a time: a gigabyte.
 _MOST_COUNTS = 2**28
-#: Pairs of classes that are evaluated together, so that intermediate arrays stay in the processor's cache.
-_PAIRS = 256
 #: Counts below this are evaluated once and looked up: with many classes almost all counts are 0 or 1.
 _FEW = 32
 
@@ -324,8 +323,8 @@ _FEW = 32
 def _skewness(counts: np.ndarray, expected: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Return the mean cube of the standardised counts (n, p), shape (p,)."""
     out = np.empty(counts.shape[1])
-    for start in range(0, len(out), _PAIRS):
-        here = slice(start, start + _PAIRS)
+    for start in range(0, len(out), BLOCK):
+        here = slice(start, start + BLOCK)
         part = np.ascontiguousarray(counts[:, here].T)
         most = int(part.max())
         possible = np.arange(most + 1) if most < _FEW else part
@@ -337,8 +336,8 @@ def _skewness(counts: np.ndarray, expected: np.ndarray, std: np.ndarray) -> np.n
 def _as_extreme(counts: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers (p,) of permutations (n, p) with counts at least, and at most, as high as observed."""
     high, low = np.empty((2, counts.shape[1]), dtype=np.int64)
-    for start in range(0, len(high), _PAIRS):
-        here = slice(start, start + _PAIRS)
+    for start in range(0, len(high), BLOCK):
+        here = slice(start, start + BLOCK)
         high[here] = (counts[:, here] >= observed[here]).sum(axis=0)
         low[here] = (counts[:, here] <= observed[here]).sum(axis=0)
     return high, low

@@ -10,22 +10,18 @@ from scipy.interpolate import make_interp_spline
 from scipy.sparse import csr_array
 
 from hyperspy_motifs.atoms import nearest_neighbour_distance
-from hyperspy_motifs.common import SAMPLE, robust_spread
+from hyperspy_motifs.common import BAND, BLOCK, SAMPLE, robust_spread
 from hyperspy_motifs.threads import over_rows
 
 #: Standard deviation, in neighbour distances, of the Gaussian for the slow background.
 REACH = 4.0
 # Blocks per spacing of the grid on which the image is first averaged: finer than its lattice.
 _BLOCKS = 2
-# Rows of blocks whose pixels stay in the cache.
-_BAND = 32
 # Lines of a sum from which on NumPy adds them in pairs.
 _FEW_LINES = 8
 # Blocks per spacing on which discs around atoms are seen, their radius in spacings, and the rings of the profile of a column.
 # What is left of patches is the same to a tenth for radii of 0.5 to 0.7 and for 4 to 10 rings.
 _FINE_BLOCKS, _DISC, _RINGS = 10, 0.6, 6
-# Atoms whose discs are in the cache at a time.
-_TOGETHER = 256
 # Relative to the contrast: differences between cells that have full weight, and where the flanks of patches are followed.
 _SAME, _STANDS_OUT = 0.02, 0.25
 # Tukey's constant: cells beyond this many standard deviations have no weight in the slow fields.
@@ -48,8 +44,8 @@ def _block_means(
     out = np.empty((powers, *shape))
 
     def fill(first: int, last: int) -> None:
-        for start in range(first, last, _BAND):
-            band = slice(start, min(start + _BAND, last))
+        for start in range(first, last, BAND):
+            band = slice(start, min(start + BAND, last))
             values = image[rows[start] : rows[band][-1] + heights[band][-1]] - np.float64(level)
             for k in range(powers):
                 lines = _sums_of_lines(values, rows[band] - rows[start], block)
@@ -178,8 +174,8 @@ def _column_levels(
     out, weight = np.empty((2, len(points)))
 
     def fill(first: int, last: int) -> None:
-        for start in range(first, last, _TOGETHER):
-            atoms = slice(start, min(start + _TOGETHER, last))
+        for start in range(first, last, BLOCK):
+            atoms = slice(start, min(start + BLOCK, last))
             values, distance, known = discs(atoms)
             count = np.maximum(known.sum(axis=1), 1)
             usual_shape = np.interp(distance, (rings[1:] + rings[:-1]) / 2, profile)
@@ -311,8 +307,8 @@ class SlowFields:
         added = self.level if level is None else level
 
         def fill(first: int, last: int) -> None:
-            for start in range(first, last, _BAND):
-                rows = slice(start, min(start + _BAND, last))
+            for start in range(first, last, BAND):
+                rows = slice(start, min(start + BAND, last))
                 np.add(basis[0][rows] @ columns, added, out=out[rows], casting="same_kind")
 
         over_rows(fill, len(out))

@@ -12,7 +12,7 @@ from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import atoms as finding
 from hyperspy_motifs import store
-from hyperspy_motifs.common import STRICT_LEVEL
+from hyperspy_motifs.common import FEWEST_ATOMS, STRICT_LEVEL
 from hyperspy_motifs.exchange import GivenAtoms, read_atoms
 from hyperspy_motifs.patches import without_patches
 from hyperspy_motifs.stacks import run_frames, running_client, spread_order
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from hyperspy_motifs.stacks import Checkpoint
 
-# With fewer columns there are no surroundings to compare.
-FEWEST_ATOMS = 12
 LENGTHS = ("sigma", "uncertainty")
 
 

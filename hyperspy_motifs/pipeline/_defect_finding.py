@@ -13,7 +13,7 @@ from scipy.stats import false_discovery_control
 
 from hyperspy_motifs import store
 from hyperspy_motifs.clustering import motif_name
-from hyperspy_motifs.common import REPORTED_LEVEL, STRICT_LEVEL
+from hyperspy_motifs.common import FEWEST_ATOMS, REPORTED_LEVEL, STRICT_LEVEL
 from hyperspy_motifs.defects import (
     ANOTHER,
     FIRST_SHELL,
@@ -33,7 +33,6 @@ from hyperspy_motifs.defects import (
 )
 from hyperspy_motifs.threads import one_blas_thread
 
-from ._atom_finding import FEWEST_ATOMS
 from ._cell_finding import cells_of_record
 from ._clean_image import clean_image, data_frame
 from ._patch_extraction import radius_in_pixels, sample

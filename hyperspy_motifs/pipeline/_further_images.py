@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperspy_motifs import store
+from hyperspy_motifs.common import FEWEST_ATOMS
 
-from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, stored_atoms
+from ._atom_finding import find_atoms, given_atoms, stored_atoms
 from ._atom_table import AtomTable, sites_of_given
 from ._cell_finding import find_cells
 from ._checks import LARGEST_SEED, FindOptions, check_arguments, check_axes, check_count

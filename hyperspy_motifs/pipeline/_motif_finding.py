@@ -10,8 +10,9 @@ import numpy as np
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
+from hyperspy_motifs.common import FEWEST_ATOMS
 
-from ._atom_finding import FEWEST_ATOMS, find_atoms, given_atoms, quiet, stored_atoms
+from ._atom_finding import find_atoms, given_atoms, quiet, stored_atoms
 from ._atom_table import AtomTable, sites_of_given
 from ._cell_finding import find_cells
 from ._checks import FindOptions, check_arguments

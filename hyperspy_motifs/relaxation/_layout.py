@@ -15,15 +15,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hyperspy_motifs.threads import OUTER, one_blas_thread, over_rows
 
-from ._forces import STAGES, Stage, relax_layout
+from ._forces import BLOCK, STAGES, Stage, relax_layout
 from ._forest import forest_neighbours
 
 # Points from which on an approximate search is faster than all distances.
 _BRUTE_FORCE_UP_TO = 30_000
 _SPARE = 8  # candidates beyond k: rounding of matrix products depends on the machine
 _RANKS = 500_000  # block size: two megabytes, which fit into caches
-_MOST_ROWS = 64  # of a block
-_STRIDE = 64  # ranks that are tested at once
 _HALVINGS = 24  # of the interval that holds the width of a neighbourhood
 
 
@@ -127,7 +125,7 @@ def _brute_force(
     # One product gives the whole rank: (-2 a, 1) . (b, |b|^2).
     extended = np.ascontiguousarray(np.column_stack([points, np.einsum("ij,ij->i", points, points)]).T)
     extended_queries = np.column_stack([-2 * queries, np.ones(q, dtype=np.float32)])
-    rows = min(max(_RANKS // n, 1), _MOST_ROWS)
+    rows = min(max(_RANKS // n, 1), BLOCK)
     candidates = np.empty((q, min(k + _SPARE, n - 1 if same else n)), dtype=np.int32)
     indices, squares = np.empty((q, k), dtype=np.int32), np.empty((q, k), dtype=np.float32)
 
@@ -159,8 +157,8 @@ def _least(ranks: NDArray[np.float32], first: int, where: NDArray[np.int32]) -> 
         best[:] = np.inf
         itself = first + row if first >= 0 else -1
         # Few ranks are among the best: blocks are tested at once, which compiles to vector instructions.
-        for start in range(0, len(ranks[row]), _STRIDE):
-            part, bound, promising = ranks[row, start : start + _STRIDE], best[last], 0
+        for start in range(0, len(ranks[row]), BLOCK):
+            part, bound, promising = ranks[row, start : start + BLOCK], best[last], 0
             for c in range(len(part)):
                 promising += part[c] < bound
             if promising == 0:

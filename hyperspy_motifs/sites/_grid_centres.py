@@ -10,9 +10,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.atoms import ORDERLY, order_of_sites
+from hyperspy_motifs.common import FEWEST_ATOMS
 
-# Peaks below which no pairs of neighbours are counted: two shells.
-_FEWEST = 12
 _PIXELS = 1_000_000  # from which the range of an image is computed
 # Least contrast of a column with its surroundings, as a share of the range of the image.
 _SEPARATE = 0.12
@@ -80,7 +79,7 @@ def choose_patch_centres(
             raise ValueError(f"positions must be finite and of shape (n, 2) (x, y), not {peaks.shape}.")
     inside = (peaks >= 0).all(axis=1) & (peaks <= np.array(values.shape[::-1]) - 1).all(axis=1)
     peaks = peaks[inside]
-    if len(peaks) < _FEWEST:
+    if len(peaks) < FEWEST_ATOMS:
         step = spacing if spacing is not None else min(values.shape) / 20
         reason = f"only {len(peaks)} peaks were found"
         return PatchCentres(grid_centres(values.shape, step), "grid", reason, 0.5, float(step))

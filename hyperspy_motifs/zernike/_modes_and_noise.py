@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hyperspy_motifs.atoms import MISFIT, NoiseSpectrum, measure_noise
-from hyperspy_motifs.common import robust_spread
+from hyperspy_motifs.common import FEWEST_ATOMS, robust_spread
 
 if TYPE_CHECKING:
     from ._disc_basis import DiscBasis
@@ -183,7 +183,6 @@ _ENOUGH = 400_000
 # If the noise variance is this many times that of the second differences, the noise is correlated. For images with white noise
 # the residual of a fit of columns has up to 1.4 times the variance, because columns are not exact Gaussians.
 _CORRELATED = 2.0
-_FEWEST_COLUMNS = 12
 
 
 class NoiseModel(NamedTuple):
@@ -219,7 +218,7 @@ def with_spectrum(model: NoiseModel, image: ArrayLike, positions: ArrayLike) -> 
     second differences measure the full noise.
     """
     points = np.asarray(positions, dtype=np.float64)
-    if len(points) < _FEWEST_COLUMNS:
+    if len(points) < FEWEST_ATOMS:
         return model
     spectrum = measure_noise(np.asarray(image, np.float64), points)
     seen = float(np.mean(model.variance(np.asarray(image))))
