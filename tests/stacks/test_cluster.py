@@ -24,8 +24,6 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from frame_functions import fails, slow_sum  # noqa: E402
 
-pytestmark = pytest.mark.usefixtures("two_radii")
-
 N = 12
 
 
