@@ -23,8 +23,6 @@ __all__ = [
 _N_NEIGHBOURS = 12
 # Neighbours per atom from which on a motif is named as a neighbour.
 _LEAST_NUMBER = 0.05
-# Random placements of the clustering test: the least p-value is 0.005.
-_N_PERMUTATIONS = 199
 #: Atoms and names below this probability of being right are uncertain: they are counted, with what else they resemble.
 UNCERTAIN = 0.9
 # Of a few hundred columns no larger probability differs from 1 significantly.
@@ -208,7 +206,7 @@ def describe_place(points: NDArray[np.floating], sites: NDArray[np.floating], sp
     """
     if len(points) > len(sites) / 2:
         return Place("everywhere", 1.0, len(points), len(sites))
-    found = compare_with_chance(points, sites, spacing, n_permutations=_N_PERMUTATIONS, random_state=0)
+    found = compare_with_chance(points, sites, spacing)
     place = Place(found.kind, found.p_value, len(points), len(sites))
     if found.kind not in ("clustered", "mixed"):
         return place

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,7 @@ def on_workers(
     client: Client,
     function: Callable[..., object],
     images_of: Callable[[int], Sequence[ArrayLike]],
-    jobs: Sequence[tuple[int, tuple[object, ...]]],
+    jobs: Iterable[tuple[int, tuple[object, ...]]],
     unread: Callable[[int, object], object] | None = None,
 ) -> Generator[tuple[int, Any]]:
     """Yield number and result of every frame on completion; a few frames are scheduled at a time.
@@ -459,7 +459,7 @@ def run_frames(
 def frames_as_completed(
     function: Callable[..., object],
     images_of: Callable[[int], Sequence[ArrayLike]],
-    jobs: Sequence[tuple[int, tuple[object, ...]]],
+    jobs: Iterable[tuple[int, tuple[object, ...]]],
     unread: Callable[[int, object], object] | None = None,
 ) -> Generator[tuple[int, Any]]:
     """Yield number and result of every frame on completion: of the workers of a running client, or of this process.
@@ -485,7 +485,7 @@ def frames_as_completed(
 def _one_by_one(
     function: Callable[..., object],
     images_of: Callable[[int], Sequence[ArrayLike]],
-    jobs: Sequence[tuple[int, tuple[object, ...]]],
+    jobs: Iterable[tuple[int, tuple[object, ...]]],
 ) -> Generator[tuple[int, object]]:
     for number, arguments in jobs:
         images = [

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import index
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperspy_motifs import store
 from hyperspy_motifs.common import signed_degrees, write_csv
-from hyperspy_motifs.motifs import Page, add_drawing
 
+from ._cautions import find_cautions
 from ._group_comparison import GroupComparison, compare_groups
 from ._saved_images import Assigned, SavedImages
 
@@ -82,7 +81,7 @@ class MotifCollection:
         if self._saved is not None and not self._saved.is_open(number):
             return self._saved.assigned(number)
         motifs = self[number]
-        return Assigned.of(motifs.labels, motifs.probabilities, self.orientations[number])
+        return Assigned.of_record(motifs._refresh(), self.orientations[number])
 
     # ------------------------------------------------------------------ what was found
 
@@ -165,12 +164,20 @@ class MotifCollection:
         counts = self.counts
         return counts / counts.sum(axis=1, keepdims=True)
 
+    def cautions(self) -> list[str]:
+        """What may make the counts meaningless, a sentence each: images without common motifs, or with other atoms in them."""
+        n = self.n_motifs
+        each = [self._assigned(number).unlike for number in range(len(self))]
+        unlike = np.array([np.pad(one, (0, n - len(one))) for one in each])
+        return find_cautions(self._titles, self.counts, unlike)
+
     def summary(self) -> str:
-        """The images and their motifs as lines of text."""
+        """The images and their motifs as lines of text, after what makes them doubtful."""
         counts, names = self.counts, self.names
         lines = [
+            *(f"caution: {line}" for line in self.cautions()),
             f"{len(self)} images, {counts.sum():,} atoms, {self.n_motifs} motifs of one model "
-            f"(radius {self._model.radius:.3g} nearest-neighbour distances)"
+            f"(radius {store.radius_words(self._model.radius, self._model.facts, self._model.units)})",
         ]
         width = max(len(title) for title in self._titles)
         # An image of another structure or detector has most of its atoms in such motifs.
@@ -189,14 +196,18 @@ class MotifCollection:
     # ------------------------------------------------------------------ comparisons
 
     def compare(
-        self, groups: Sequence[object], *, reference: object = None, what: Sequence[str] = FAMILIES
+        self,
+        groups: Sequence[object] | None = None,
+        *,
+        reference: object = None,
+        what: Sequence[str] = FAMILIES,
     ) -> GroupComparison:
         """Compare the frequencies of motifs, vacancies, cells and bonds in groups of images.
 
         Parameters
         ----------
         groups : sequence, length images
-            Group of each image, such as ``["before", "before", "after", "after"]``.
+            Group of each image, such as ``["before", "before", "after", "after"]``. It must be given.
         reference : optional
             The group that the others are compared with; the first by default.
         what : sequence of {"motif", "vacancy", "cell", "bond"}
@@ -216,6 +227,12 @@ class MotifCollection:
         """
         if isinstance(what, str) or not what or set(what) - set(FAMILIES):
             raise ValueError(f"what is {what!r}; expected a list of {', '.join(FAMILIES)}.")
+        if groups is None:
+            images = ", ".join([*self.images[:4], *(["..."] if len(self) > 4 else [])])
+            raise ValueError(
+                f"Give the group of each of the {len(self)} images ({images}) in their order: collection.compare(['before', "
+                "..., 'after'])."
+            )
         self._check(groups)
         self._warn_of_edits()
         tables = [self._table(family) for family in what]
@@ -343,6 +360,7 @@ class MotifCollection:
         -------
         pathlib.Path
         """
+        from ._report import write_report
 
         return write_report(self, path, groups, title)
 
@@ -417,75 +435,3 @@ def unique_names(names: Sequence[str]) -> list[str]:
             unique = f"{name} {number[name]}"
         out.append(unique)
     return out
-
-
-# Images whose atoms are drawn; all are in the tables.
-_MOST_DRAWN = 60
-
-
-def write_report(
-    collection: MotifCollection, path: str | PathLike[str], groups: Sequence[object] | None, title: str | None
-) -> Path:
-    """See :meth:`MotifCollection.report`."""
-    import matplotlib.pyplot as plt
-
-    counts = collection.counts
-    now = datetime.datetime.now(datetime.UTC)
-    about = f"{len(collection)} images, {counts.sum():,} atoms, {collection.n_motifs} motifs of one model."
-    page = Page(
-        f"Motifs of {title or f'{len(collection)} images'}", f"{about} Written {now:%Y-%m-%d %H:%M} UTC."
-    )
-    with plt.ioff():
-        if groups is not None and len({str(g) for g in groups}) > 1:
-            _comparison(page, collection, groups)
-        page.add("heading", "Frequencies")
-        add_drawing(
-            page, collection.plot_populations, "Fraction of each motif in each image",
-            "Fraction of the atoms of each image that belong to each motif, with standard errors.", groups=groups,
-        )  # fmt: skip
-        if len(collection) > 2:
-            add_drawing(
-                page, collection.plot_similarity, "Images as points, near to each other if alike",
-                "Map of the images: distances are Hellinger distances of their fractions of motifs.", groups=groups,
-            )  # fmt: skip
-        names = collection.names
-        heads = [name if names.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(names)]
-        columns = dict(zip(heads, counts.T.tolist(), strict=True))
-        page.table(
-            "Atoms of each motif.",
-            {"image": collection.images, "atoms": counts.sum(axis=1).tolist(), **columns},
-        )
-        page.add("heading", "Images")
-        for name, motifs in list(zip(collection.images, collection, strict=True))[:_MOST_DRAWN]:
-            add_drawing(page, motifs.plot, f"Image {name} with a coloured dot on each atom", f"{name}.")
-    if len(collection) > _MOST_DRAWN:
-        page.add("paragraph", f"The first {_MOST_DRAWN} of {len(collection)} images are shown.")
-    page.write(path)
-    return Path(path)
-
-
-def _comparison(page: Page, collection: MotifCollection, groups: Sequence[object]) -> None:
-    found = collection.compare(groups)
-    rows = found.significant()
-    page.add("heading", "Groups")
-    for line in found.cautions():
-        page.add("caution", line)
-    page.add(
-        "paragraph",
-        f"{len(rows)} of {len(found)} frequencies differ from group '{found.reference}' at a false discovery rate of 5 %. "
-        "Images are the samples, not atoms.",
-    )
-    shown = rows.tolist() or np.argsort(found.p_values, kind="stable")[:5].tolist()
-    numbers = {
-        "%": 100 * found.fractions, "± %": 100 * found.errors, f"% in {found.reference}": 100 * found.reference_fractions,
-        "error (%)": 100 * found.reference_errors, "odds ratio": found.odds_ratios, "from": found.intervals[:, 0],
-        "to": found.intervals[:, 1], "q": found.q_values,
-    }  # fmt: skip
-    page.table(
-        "What differs." if len(rows) else "The smallest p-values; none is significant.",
-        {
-            "what": [f"{found.families[k]} {found.names[k]}" for k in shown],
-            "group": [found.groups[k] for k in shown],
-            **{head: values[shown].tolist() for head, values in numbers.items()},
-        },
-    )

@@ -15,17 +15,21 @@ from hyperspy_motifs.models import (
     ORIENTED_AT,
     Orientation,
     PooledMoments,
+    PooledOnce,
     find_orientation,
     informative_images,
     to_arrays,
 )
 
 from ._measuring import Fields, Measuring, Shared, assign, in_degrees, put, save
+from ._opened_images import OneAtATime, each_with_detectors, opened
+from ._repeated_fields import atoms_of_fields
 from ._results import of_fit, tree_of_labels
 from ._saved_images import Assigned, SavedImages
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
+    from numpy.typing import NDArray
 
     from hyperspy_motifs.clustering import Brightness
     from hyperspy_motifs.models import MotifModel
@@ -131,32 +135,37 @@ def find_motifs(
         separation, polarity, refine, radius, rotation_invariant=rotation_invariant, n_motifs=n_motifs,
         min_motif_size=min_motif_size, alpha=alpha, random_state=random_state, complete=complete,
     )  # fmt: skip
-    signals = _signals(images)
-    names = unique_names([store.title_of(signal) for signal in signals])
+    given = each_with_detectors(_several(images), detectors)
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
     # One angle turns no polycrystal.
     align = align and not rotation_invariant
     how = Measuring(asdict(wanted), tuple(sorted({*radii, ORIENTED_AT})), length)
-    fields = Fields(with_detectors(signals, detectors), how)
-    if results is not None:
-        run = {"align": align, "mirrors": mirrors, "measuring": asdict(how), **fields.identity()}
+    # Images that keep their results stay open; of those in a folder one is open at a time.
+    fields = Fields(opened(given) if results is None else OneAtATime(given), how)
+    signals, n_images = fields.signals, len(given)
+    if results is None:
+        names = unique_names([store.title_of(one[0]) for one in signals])
+    else:
+        identity, titles = fields.identity()
+        names = unique_names(titles)
+        run = {"align": align, "mirrors": mirrors, "measuring": asdict(how), **identity}
         fields.saved = SavedImages(results, run, names)
     saved, quiet = fields.saved, show_progressbar is False
     turned: dict[int, tuple[float, bool]] = {}
     before = None if saved is None else saved.kept_model()
     if before is None:
-        with progressbar(total=len(signals), disable=quiet, desc="Images", leave=False) as bar:
+        with progressbar(total=n_images, disable=quiet, desc="Images", leave=False) as bar:
             by_number = _sample(fields, bar.update)
-        learned, shared, found = _learned(by_number, radii, how.options, align, mirrors, len(signals))
+        learned, shared, found = _learned(by_number, radii, how, align, mirrors, n_images)
         del by_number
     else:
         learned, arrays = before
         shared, found = Shared.from_arrays(learned, arrays), iter(())
-    with progressbar(total=len(signals), disable=quiet, desc="Results", leave=False) as bar:
+    with progressbar(total=n_images, disable=quiet, desc="Results", leave=False) as bar:
 
         def keep(number: int, one: MeasuredImage, result: dict[str, Any], orientation: Orientation) -> None:
             if saved is None:
-                put(fields.signals[number], one, result, orientation, shared)
+                put(signals[number], one, result, orientation, shared)
             else:
                 target = str(saved.path(number))
                 saved.add(number, save(fields.copies(number), one, result, orientation, shared, target))
@@ -167,7 +176,7 @@ def find_motifs(
             keep(number, measured, result, orientation)
         if saved is not None and before is None:
             saved.keep_model(learned, shared.to_arrays())
-        rest = [number for number in range(len(signals)) if number not in turned]
+        rest = [number for number in range(n_images) if number not in turned]
         if saved is not None:
             rest = [number for number in rest if not saved.path(number).exists()]
         for number, now in fields.assigned(rest, shared):
@@ -178,8 +187,8 @@ def find_motifs(
                 keep(number, *now)
     if saved is not None:
         return MotifCollection(saved, learned, names=names, orientations=saved.orientations())
-    orientations = [turned[number] for number in range(len(signals))]
-    return MotifCollection(signals, learned, names=names, orientations=orientations)
+    orientations = [turned[number] for number in range(n_images)]
+    return MotifCollection([one[0] for one in signals], learned, names=names, orientations=orientations)
 
 
 def _sample(fields: Fields, done: Callable[[int], object]) -> dict[int, MeasuredImage]:
@@ -199,7 +208,7 @@ def _sample(fields: Fields, done: Callable[[int], object]) -> dict[int, Measured
 def _learned(
     by_number: dict[int, MeasuredImage],
     radii: tuple[float, ...],
-    options: dict[str, Any],
+    how: Measuring,
     align: bool,
     mirrors: bool,
     n_images: int,
@@ -211,6 +220,7 @@ def _learned(
     from hyperspy_motifs.models import to_bytes
     from hyperspy_motifs.pipeline import ANCHORS, cells_of_image, fitted_motif_model
 
+    options = how.options
     polarities = {str(one.table.facts.get("polarity")) for one in by_number.values()}
     if len(polarities) > 1:
         raise ValueError(
@@ -233,6 +243,7 @@ def _learned(
     for number in others:
         angles[number] = turned_by(brightness[number].apply(by_number[number].moments[ORIENTED_AT]))
     learnt, pooled, model = fit_pooled(by_number, angles, brightness, radii, options)
+    repeated = isinstance(pooled, PooledOnce)
     first = by_number[reference]
     parameters = {
         "options": options,
@@ -244,7 +255,9 @@ def _learned(
         "continuous": False,
         "continuity": {"kind": "discrete", "certainty": 1.0},
         "regions": False,
-        "reason": f"{model.reason_}; one model of {_in_words(len(learnt), n_images)}",
+        **({} if how.length is None else {"length": float(how.length)}),
+        "reason": f"{model.reason_}; one model of {_in_words(len(learnt), n_images)}"
+        + (", in which atoms that several images show were used once" if repeated else ""),
     }
     learned, small = (
         fitted_motif_model(
@@ -267,7 +280,7 @@ def _learned(
     def found() -> Iterator[tuple[int, MeasuredImage, dict[str, Any], Orientation]]:
         for number in sorted(by_number):
             one = by_number.pop(number)
-            if number in learnt:
+            if number in learnt and not repeated:
                 result = of_fit(model, image_of_atom == learnt.index(number))
                 result["cells"] = cells_of_image(one, result["labels"], result["probabilities"])
                 yield number, one, result, angles[number]
@@ -315,7 +328,7 @@ def open_collection(images: Sequence[BaseSignal] | str | PathLike[str]) -> Motif
         saved = SavedImages.of_folder(images)
         model = cast("tuple[MotifModel, Any]", saved.kept_model())[0]
         return MotifCollection(saved, model, names=saved.names, orientations=saved.orientations())
-    signals = _signals(images)
+    signals = store.open_images(_several(images))
     models, states, turned = [], [], []
     for number, signal in enumerate(signals):
         name = f"Image {number} ({store.title_of(signal)})"
@@ -348,32 +361,14 @@ def _in_words(n_learnt: int, n: int) -> str:
     return f"{n} images" + (f", learned on {n_learnt} of them" if n_learnt < n else "")
 
 
-def _signals(images: Sequence[BaseSignal]) -> list[BaseSignal]:
-    """Return two atomic images or more for signals and names of files."""
-    signals = store.open_images(images)
-    if len(signals) < 2:
+def _several(images: Sequence[Any]) -> list[Any]:
+    """Return two signals and names of files or more, as they were given."""
+    given = store.listed(images)
+    if len(given) < 2:
         raise ValueError(
-            f"Two images or more are expected, got {len(signals)}: for one call its find_motifs()."
+            f"Two images or more are expected, got {len(given)}: for one call its find_motifs()."
         )
-    return signals
-
-
-def with_detectors(signals: Sequence[BaseSignal], detectors: Sequence[Any] | None) -> list[list[BaseSignal]]:
-    """Return each image with its further detectors."""
-    if detectors is None:
-        return [[signal] for signal in signals]
-    if isinstance(detectors, str) or not isinstance(detectors, Sequence) or len(detectors) != len(signals):
-        raise ValueError(
-            f"detectors= is expected to have an entry for each of the {len(signals)} images: its further detector, or a list "
-            "of several."
-        )
-    several = [list(one) if isinstance(one, list | tuple) else [one] for one in detectors]
-    if not several[0] or len({len(one) for one in several}) > 1:
-        raise ValueError(
-            "All images need the same number of further detectors in detectors=, one or more; here they have "
-            f"{', '.join(str(len(one)) for one in several)}."
-        )
-    return [[signal, *store.open_images(more)] for signal, more in zip(signals, several, strict=True)]
+    return given
 
 
 def _reference(measured: Mapping[int, MeasuredImage]) -> int:
@@ -405,7 +400,7 @@ def _pool(
 
 
 def _nested(
-    pooled: PooledMoments,
+    pooled: PooledMoments | PooledOnce,
     radii: tuple[float, ...],
     options: Mapping[str, Any],
     radius: float | None = None,
@@ -446,16 +441,36 @@ def fit_pooled(
     brightness: Mapping[int, Brightness],
     radii: tuple[float, ...],
     options: dict[str, Any],
-) -> tuple[list[int], PooledMoments, Any]:
-    """Return the numbers of the images that the model is learned on, their moments, and the model."""
+) -> tuple[list[int], PooledMoments | PooledOnce, Any]:
+    """Return the numbers of the images that the model is learned on, their moments, and the model.
+
+    Atoms that several images show are used once (:func:`repeated_fields`).
+    """
     numbers, first = sorted(measured), radii[0]
-    pooled = _pool(measured, numbers, orientations, brightness)
-    kinds = _nested(pooled, radii[:1], options).labels_at_[first]
+    pooled, atoms = _pool(measured, numbers, orientations, brightness), atoms_of_fields(measured, numbers)
+    kinds = _kinds(pooled, atoms, radii, options)
     kept = informative_images(pooled(first).values, kinds, pooled.images, pooled.sound(first))
     if len(kept) < len(numbers):
         numbers = [numbers[row] for row in kept.tolist()]
-        pooled = _pool(measured, numbers, orientations, brightness)
-        kinds = _nested(pooled, radii[:1], options).labels_at_[first]
+        pooled, atoms = (
+            _pool(measured, numbers, orientations, brightness),
+            atoms_of_fields(measured, numbers),
+        )
+        kinds = _kinds(pooled, atoms, radii, options)
     pooled.remove_image_effects(kinds, bool(options["rotation_invariant"]))
     given = None if options["radius"] == "auto" else float(options["radius"])
-    return numbers, pooled, _nested(pooled, radii, options, given, options["n_motifs"])
+    used = pooled if atoms is None else PooledOnce(pooled, atoms)
+    return numbers, used, _nested(used, radii, options, given, options["n_motifs"])
+
+
+def _kinds(
+    pooled: PooledMoments,
+    atoms: NDArray[np.int64] | None,
+    radii: tuple[float, ...],
+    options: Mapping[str, Any],
+) -> NDArray[np.int32]:
+    """Return the kinds of all observations at the smallest radius, (n,), found over each of the `atoms` once."""
+    if atoms is None:
+        return np.asarray(_nested(pooled, radii[:1], options).labels_at_[radii[0]])
+    found = _nested(PooledOnce(pooled, atoms), radii[:1], options)
+    return np.asarray(found.predict(pooled, radii[0], pooled.neighbours())[0])

@@ -61,7 +61,7 @@ class Fields:
         Where results are written, by whoever computes them.
     """
 
-    signals: list[list[BaseSignal]]
+    signals: Sequence[list[BaseSignal]]
     how: Measuring
     saved: SavedImages | None = None
     _early: dict[int, Any] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Fields:
         """
         from hyperspy_motifs.stacks import frames_as_completed
 
-        jobs = [(number, (self._forms(number), self.how)) for number in order]
+        jobs = ((number, (self._forms(number), self.how)) for number in order)
         computed = frames_as_completed(measure, self._pixels, jobs, self._early.__setitem__)
         with closing(computed):
             yield from _in_order(computed, order, self._early)
@@ -94,10 +94,10 @@ class Fields:
             return self._pixels(number) if needed else []
 
         with once_on_workers(shared) as sent:
-            jobs = [
+            jobs = (
                 (number, (self._forms(number), self.how, sent, early[number], self._target(number)))
                 for number in numbers
-            ]
+            )
             computed = frames_as_completed(measure_and_assign, pixels, jobs)
             with closing(computed):
                 yield from _in_order(computed, numbers, {})
@@ -107,26 +107,35 @@ class Fields:
         pixels = [data.compute() if hasattr(data, "compute") else data for data in self._pixels(number)]
         return signals_of(pixels, self._forms(number))
 
-    def identity(self) -> dict[str, object]:
-        """Return what distinguishes the images from others, in JSON types."""
+    def identity(self) -> tuple[dict[str, object], list[str]]:
+        """Return what distinguishes the images from others, in JSON types, and their titles: each is opened once for both."""
         from hyperspy_motifs import __version__
 
-        stamps = [store.Stamp.of(detectors[0]) for detectors in self.signals]
-        # The first and the last image identify a list without reading all of it.
-        ends = [pixels for k in (0, -1) for pixels in self._pixels(k)]
-        return {
+        axes, masks, ends, titles = [], hashlib.sha256(), [], []
+        for number, detectors in enumerate(self.signals):
+            stamp, mask = store.Stamp.of(detectors[0]), store.read_mask(detectors[0])
+            titles.append(store.title_of(detectors[0]))
+            axes.append([*map(int, stamp.shape), *map(float, stamp.scale), stamp.units])
+            if mask is not None:
+                masks.update(np.append(np.int64(number), np.packbits(mask)).tobytes())
+            # The first and the last image identify a list without reading all of it.
+            if number in (0, len(self.signals) - 1):
+                ends += [np.asarray(one.data) for one in detectors]
+        identity: dict[str, object] = {
             "package": __version__,
-            "axes": [[*map(int, one.shape), *map(float, one.scale), one.units] for one in stamps],
+            "axes": axes,
+            "masks": masks.hexdigest(),
             "detectors": len(self.signals[0]),
             "pixels": [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in ends],
         }
+        return identity, titles
 
     def _pixels(self, number: int) -> list[np.ndarray]:
         return [signal.data for signal in self.signals[number]]
 
     def _forms(self, number: int) -> list[dict[str, object]]:
         """Return the rest of each signal: axes, and what images say of themselves, but no earlier results."""
-        return [_form(signal) for signal in self.signals[number]]
+        return [_form(signal, whole=self.saved is not None) for signal in self.signals[number]]
 
     def _target(self, number: int) -> str | None:
         return None if self.saved is None else str(self.saved.path(number))
@@ -184,13 +193,15 @@ def _in_order(
             yield waiting[0], early.pop(waiting.pop(0))
 
 
-def _form(signal: BaseSignal) -> dict[str, object]:
+def _form(signal: BaseSignal, whole: bool) -> dict[str, object]:
+    """Return all but the pixels; `whole` with what a microscope wrote, for images that are saved."""
     metadata = signal.metadata.as_dictionary()
     metadata.pop(store.NODE, None)
     return {
         "type": getattr(signal, "_signal_type", ""),
         "axes": list(signal.axes_manager.as_dictionary().values()),
         "metadata": metadata,
+        "original_metadata": signal.original_metadata.as_dictionary() if whole else {},
     }
 
 
@@ -200,7 +211,9 @@ def signals_of(images: Images, forms: Forms) -> list[BaseSignal]:
 
     out = []
     for pixels, form in zip(images, forms, strict=True):
-        signal = BaseSignal(pixels, axes=form["axes"], metadata=form["metadata"])
+        signal = BaseSignal(
+            pixels, axes=form["axes"], metadata=form["metadata"], original_metadata=form["original_metadata"]
+        )
         signal.set_signal_type(form["type"])
         out.append(signal)
     return out
@@ -281,4 +294,6 @@ def save(
     """Write an image with its result to a file, and return what the collection keeps of it."""
     put(signals, one, result, turned, shared)
     write(signals[0], Path(target))
-    return Assigned.of(result["labels"], result["probabilities"], in_degrees(turned))
+    alpha = float(shared.parameters["options"]["alpha"])
+    score = result["outlier_score"]
+    return Assigned.of(result["labels"], result["probabilities"], score, alpha, in_degrees(turned))

@@ -37,20 +37,39 @@ class Assigned:
     labels : ndarray of int32, shape (n,)
     doubt : ndarray, shape (motifs of the image,)
         Sum over the atoms of each motif of p (1 - p), with the probabilities p of their motif.
+    unlike : ndarray of int, shape (motifs of the image,)
+        Number of the atoms of each motif whose p-value, of the hypothesis that they belong to it, is below the level of the
+        motifs.
     orientation : (float, bool)
         Angle in degrees, and whether it is mirrored.
     """
 
     labels: NDArray[np.int32]
     doubt: NDArray[np.float64]
+    unlike: NDArray[np.int64]
     orientation: tuple[float, bool]
 
     @classmethod
-    def of(cls, labels: NDArray[np.integer], probabilities: NDArray[np.floating], turned: Any) -> Assigned:
-        """Return it for labels and probabilities (n,)."""
+    def of(
+        cls,
+        labels: NDArray[np.integer],
+        probabilities: NDArray[np.floating],
+        outlier_score: NDArray[np.floating],
+        alpha: float,
+        turned: Any,
+    ) -> Assigned:
+        """Return it for labels, probabilities and outlier scores (n,), and the level of the motifs."""
         p, (angle, mirrored) = np.asarray(probabilities, float), turned
         doubt = np.asarray(np.bincount(labels, p * (1 - p)), float)
-        return cls(np.asarray(labels, np.int32), doubt, (float(angle), bool(mirrored)))
+        beyond = np.asarray(outlier_score, float) > 1 - alpha
+        unlike = np.bincount(labels[beyond], minlength=len(doubt)).astype(np.int64)
+        return cls(np.asarray(labels, np.int32), doubt, unlike, (float(angle), bool(mirrored)))
+
+    @classmethod
+    def of_record(cls, record: store.Record, turned: Any) -> Assigned:
+        """Return it for a stored result."""
+        alpha = float(record.parameters["options"]["alpha"])
+        return cls.of(record.labels, record.probabilities, record.atoms["outlier_score"], alpha, turned)
 
 
 class SavedImages(Sequence["BaseSignal"]):
@@ -113,7 +132,7 @@ class SavedImages(Sequence["BaseSignal"]):
         if number not in self._known:
             record = store.read(self[number])
             turned = record.parameters.get("orientation", (np.nan, False))
-            self._known[number] = Assigned.of(record.labels, record.probabilities, turned)
+            self._known[number] = Assigned.of_record(record, turned)
         return self._known[number]
 
     def orientations(self) -> list[tuple[float, bool]]:

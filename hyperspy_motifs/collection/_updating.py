@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperspy_motifs import store
-from hyperspy_motifs.models import ORIENTED_AT, Orientation, PooledMoments, extended
+from hyperspy_motifs.models import ORIENTED_AT, Orientation, PooledMoments, PooledOnce, extended
 
-from ._finding import brightness_in, fit_pooled, with_detectors
+from ._finding import brightness_in, fit_pooled
+from ._opened_images import each_with_detectors, opened
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -43,7 +44,7 @@ def update_model(
         raise ValueError(
             "A model of a continuum cannot be updated: find the motifs of all images again with find_motifs."
         )
-    fields = with_detectors(signals, detectors)
+    fields = opened(each_with_detectors(signals, detectors))
     if len(fields[0]) != int(facts.get("detectors", 1)):
         raise ValueError(
             f"The model is one of {facts.get('detectors', 1)} detectors, and {len(fields[0])} are given: give the others of "
@@ -77,12 +78,18 @@ def update_model(
         model, pooled, model.labels_, radii.index(model.radius_), first.stamp,
         {**facts, "title": f"{len(signals)} images"}, most=ANCHORS, images=[by_number[k].stamp for k in learnt],
     )  # fmt: skip
-    return extended(motif_model, found, np.concatenate([p_values[k] for k in learnt]), model.labels_)
+    p_value = np.concatenate([p_values[k] for k in learnt])
+    if isinstance(pooled, PooledOnce):
+        p_value = p_value[pooled.rows]
+    return extended(motif_model, found, p_value, model.labels_)
 
 
 def _unit(motif_model: MotifModel, signal: BaseSignal) -> float | None:
     """Return the unit of the radii in an image, as :meth:`AtomicImage.apply_model` takes it; None for its own distance."""
     units = store.Stamp.of(signal).units
+    length = store.length_in(motif_model.facts, motif_model.units, units)
+    if length is not None:
+        return length
     if motif_model.facts.get("aligned") or motif_model.units != units or not store.is_length(units):
         return None
     return float(motif_model.spacing)

@@ -18,6 +18,7 @@ from ._outliers import find_odd_cells as find_odd_cells
 from ._outliers import outlier_kinds as outlier_kinds
 from ._table import ANOTHER as ANOTHER
 from ._table import COLUMNS as COLUMNS
+from ._table import DRAWS as DRAWS
 from ._table import KINDS as KINDS
 from ._table import ODD_CELLS as ODD_CELLS
 from ._table import VACANCY as VACANCY

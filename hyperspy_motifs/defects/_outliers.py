@@ -60,6 +60,8 @@ class Outliers:
         intensity is compared, with that of every kind of atom nearby.
     units : str
         Of positions.
+    n_frames : int
+        Number of images of the stack; in one of several the text has the frame of each atom.
     """
 
     fdr: float
@@ -79,6 +81,7 @@ class Outliers:
     n_at_border: int
     n_unlike: int
     units: str
+    n_frames: int = 1
     _get_patches: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -129,8 +132,10 @@ class Outliers:
         ]
         for k in range(min(len(self), SHOWN)):
             x, y = self.positions[k]
+            where = f" in frame {self.frames[k]}" if self.n_frames > 1 else ""
             lines.append(
-                f"  {self.kinds[k]:>8} at ({x:.4g}, {y:.4g}) {self.units}: {self.descriptions[k]} (q = {self.q_values[k]:.2g})"
+                f"  {self.kinds[k]:>8}{where} at ({x:.4g}, {y:.4g}) {self.units}: {self.descriptions[k]} "
+                f"(q = {self.q_values[k]:.2g})"
             )
         if len(self) > SHOWN:
             lines.append(f"  and {len(self) - SHOWN} more")

@@ -20,6 +20,8 @@ from ._outliers import SHOWN
 # Distances in nearest-neighbour distances up to which pairs are counted, and their number.
 _REACH = 12.0
 _N_DISTANCES = 24
+#: Random placements of a clustering test, wherever it is made: the least p-value is 0.005.
+DRAWS = 199
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Clustering:
         Of the global envelope test.
     kind : {"random", "clustered", "dispersed", "mixed", "too few"}
         What the curve shows where it leaves the envelope.
+    n_members, n_sites : int
+        Numbers of the defects and of the sites on which they could be.
     """
 
     distances: np.ndarray
@@ -47,9 +51,12 @@ class Clustering:
     upper: np.ndarray
     p_value: float
     kind: str
+    n_members: int
+    n_sites: int
 
     def __repr__(self) -> str:
-        return f"<Clustering: {self.kind}, p = {self.p_value:.3g}>"
+        found = self.kind if self.kind == "too few" else f"{self.kind}, p = {self.p_value:.3g}"
+        return f"<Clustering of {self.n_members:,} on {self.n_sites:,} sites: {found}>"
 
 
 def compare_with_chance(
@@ -57,7 +64,7 @@ def compare_with_chance(
     sites: np.ndarray,
     spacing: float,
     *,
-    n_permutations: int = 999,
+    n_permutations: int = DRAWS,
     random_state: int = 0,
 ) -> Clustering:
     """Test whether defects are clustered among the sites on which they could be.
@@ -90,9 +97,9 @@ def compare_with_chance(
     distances = np.linspace(
         1.05 * spacing, max(min(_REACH * spacing, 0.5 * extent), 1.1 * spacing), _N_DISTANCES
     )
-    unknown = np.full(len(distances), np.nan)
+    unknown, numbers = np.full(len(distances), np.nan), (len(defects), len(sites))
     if len(defects) < 4 or len(sites) < 2 * len(defects):
-        return Clustering(distances, unknown, unknown, unknown, unknown, 1.0, "too few")
+        return Clustering(distances, unknown, unknown, unknown, unknown, 1.0, "too few", *numbers)
     rng = np.random.default_rng(random_state)
     observed = _pairs(defects, distances)
     chance = np.array(
@@ -111,7 +118,7 @@ def compare_with_chance(
     if p_value <= 0.05:
         more, less = (observed > upper).any(), (observed < lower).any()
         kind = "mixed" if more and less else "clustered" if more else "dispersed"
-    return Clustering(distances, observed, mean, lower, upper, p_value, kind)
+    return Clustering(distances, observed, mean, lower, upper, p_value, kind, *numbers)
 
 
 def _pairs(points: np.ndarray, distances: np.ndarray) -> np.ndarray:
@@ -327,7 +334,7 @@ class Defects:
         return out
 
     def test_clustering(
-        self, kinds: str | Sequence[str] | None = None, *, n_permutations: int = 999, random_state: int = 0
+        self, kinds: str | Sequence[str] | None = None, *, n_permutations: int = DRAWS, random_state: int = 0
     ) -> Clustering:
         """Test whether the defects are clustered: pairs by distance, against defects on sites drawn at random.
 

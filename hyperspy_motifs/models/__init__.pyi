@@ -1,3 +1,5 @@
+from ._atoms_once import PooledOnce as PooledOnce
+from ._atoms_once import rows_once as rows_once
 from ._model_files import from_arrays as from_arrays
 from ._model_files import from_bytes as from_bytes
 from ._model_files import load_model as load_model

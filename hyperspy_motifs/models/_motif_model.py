@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -195,7 +195,7 @@ class MotifModel:
 
     def __repr__(self) -> str:
         learned, n = self.facts.get("learned_on", {}), self.n_motifs
-        lines = [f"Model of {n} motifs (radius {self.radius:.3g} nearest-neighbour distances)"]
+        lines = [f"Model of {n} motifs (radius {store.radius_words(self.radius, self.facts, self.units)})"]
         if learned:
             sizes, units = learned["pixel_sizes"], learned["units"]
             of_pixels = f"{sizes[0]:.3g}" if len(sizes) == 1 else f"{sizes[0]:.3g} to {sizes[-1]:.3g}"
@@ -282,6 +282,9 @@ class MotifModel:
         if not isinstance(other, MotifModel):
             raise TypeError(f"A MotifModel is expected, such as motifs.model, not a {type(other).__name__}.")
         found = MotifComparison(self, other)
+        if self.facts.get("aligned") and not other.classifier.rotation_invariant:
+            # Images of this model may be turned, and so may those in which its new motifs are.
+            other = replace(other, facts={**other.facts, "aligned": True})
         return extended(self, other, found.p_values, found.labels)
 
     def nearest(self, motif: int, of: MotifModel | None = None) -> tuple[int, float]:

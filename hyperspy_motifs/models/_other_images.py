@@ -338,9 +338,12 @@ def _atoms_at(
 def _turned(
     values: NDArray[np.float64], of: MotifModel, to: MotifModel, radius: float
 ) -> NDArray[np.float64]:
-    """Return moments (n, K) of known atoms of a model in the orientation of another one, if models of many images."""
+    """Return moments (n, K) of known atoms of a model in the orientation of another one.
+
+    A model of one image is in the orientation of that image, whichever it was.
+    """
     at = ORIENTED_AT if ORIENTED_AT in of.anchors and ORIENTED_AT in to.anchors else radius
-    if not (of.facts.get("aligned") and to.facts.get("aligned")):
+    if of.classifier.rotation_invariant:
         return values
     orientation = find_orientation(_moments_at(of, at), _moments_at(to, at))
     return np.asarray(orientation.apply(values, _modes(of, radius)), float)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hyperspy_motifs.defects import ANOTHER
+from hyperspy_motifs.store import radius_words
 
 from ._report_sections import Page, add_cells, add_drawing, add_levels, add_neighbours, as_picture, plain
 from ._summary import answers, cautions
@@ -230,11 +231,13 @@ def _species(page: Page, motifs: Motifs) -> None:
 
 def _radii_text(motifs: Motifs) -> str:
     radii = ", ".join(f"{motifs.labels_at(radius).max() + 1} at {radius:g}" for radius in motifs.radii)
+    length = motifs.parameters.get("length")
+    unit = f"units of {length:.3g} {motifs.units}" if length else "nearest-neighbour distances"
     text = (
-        f"Atoms were compared within several radii (in nearest-neighbour distances); "
-        f"motifs found: {radii}. The figures show those at {motifs.radius:g}"
+        f"Atoms were compared within several radii (in {unit}); motifs found: {radii}. The figures show those at "
+        f"{motifs.radius:g}"
         if len(motifs.radii) > 1
-        else f"Atoms were compared within {motifs.radius:.3g} nearest-neighbour distances"
+        else f"Atoms were compared within {radius_words(motifs.radius, motifs.parameters, motifs.units)}"
     )
     reason = motifs.parameters.get("reason")
     # The stored reason begins with the radius and the number of motifs, which are in the text already.
@@ -307,8 +310,8 @@ def _methods(motifs: Motifs) -> str:
         str(parameters.get("atoms")), f"{n} atomic columns were found and fitted by two-dimensional Gaussians"
     )
     orders = int(np.max(np.asarray(motifs.features.modes)[:, 0]))
-    radius = f"{motifs.radius:.3g} nearest-neighbour distances"
-    if "spacing" in parameters:
+    radius = radius_words(motifs.radius, parameters, motifs.units)
+    if "spacing" in parameters and not parameters.get("length"):
         radius += f" ({motifs.radius * parameters['spacing']:.3g} {motifs.units})"
     turned = "rotation-invariant combinations of " if options.get("rotation_invariant") else ""
     return (

@@ -13,7 +13,7 @@ from hyperspy_motifs.clustering import motif_name
 from hyperspy_motifs.common import MOST_IN_A_LINE
 from hyperspy_motifs.defects import ANOTHER, VACANCY
 from hyperspy_motifs.describe import UNCERTAIN, place_words
-from hyperspy_motifs.store import UNKNOWN_UNITS, neighbour_distance
+from hyperspy_motifs.store import UNKNOWN_UNITS, neighbour_distance, radius_words
 
 if TYPE_CHECKING:
     from hyperspy_motifs.clustering import TurnedMotif
@@ -106,7 +106,8 @@ def summarise(motifs: Motifs) -> str:
             "image: the scale of its axes has no unit: lengths are in the units of that scale, whatever they are"
         )
     radii = ", ".join(f"{radius:.3g}: {motifs.labels_at(radius).max() + 1}" for radius in motifs.radii)
-    lines.append(f"radius {motifs.radius:.3g} nearest-neighbour distances (motifs at each radius: {radii})")
+    radius = radius_words(motifs.radius, parameters, motifs.units)
+    lines.append(f"radius {radius} (motifs at each radius: {radii})")
     if parameters.get("reason"):
         lines.append(f"  {chosen_radius(motifs)}")
     if motifs.is_continuous:
@@ -169,11 +170,7 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
             *_empty_sites(motifs),
             *_two_counts(motifs, defects),
         ]
-        for kind in (VACANCY, ANOTHER) if one_frame else ():
-            where = defects.test_clustering(kind, n_permutations=199)
-            if where.kind != "too few":
-                who = "vacancies" if kind == VACANCY else "atoms of another motif"
-                found.append(f"where: {who} on their sites: {place_words(where.kind, where.p_value)}")
+        found += _places(motifs, defects) if one_frame else []
         if len(defects):
             found.append("the places are ringed in the image below and listed in the table of defects")
         out.append(("Defects", found))
@@ -184,6 +181,27 @@ def answers(motifs: Motifs) -> list[tuple[str, list[str]]]:
     ):
         unsure.append(f"{_counted(doubtful, 'atom')} with a name of a probability below {UNCERTAIN:g}")
     return [*out, ("Image", quality), ("Uncertain", unsure)]
+
+
+def _places(motifs: Motifs, defects: Defects) -> list[str]:
+    """Where vacancies, and the motifs that are listed on sites of others, are on their sites; as `describe` has the latter."""
+    out = []
+    vacant = defects.test_clustering(VACANCY)
+    if vacant.kind != "too few":
+        out.append(
+            f"where: {vacant.n_members:,} vacancies on {vacant.n_sites:,} tested sites: "
+            f"{place_words(vacant.kind, vacant.p_value)}"
+        )
+    described = motifs.describe()
+    for motif in np.unique(defects.motifs[defects.kinds == ANOTHER]).tolist():
+        place, site = described[motif].place, described[motif].site
+        words = "" if place is None or site == motif else place_words(place.kind, place.p_value)
+        if words and place is not None and place.kind != "too few":
+            whose = f"all {place.n_members:,} atoms of {motif_name(motif, motifs.names)}"
+            out.append(
+                f"where: {whose} on {place.n_sites:,} sites of {motif_name(site, motifs.names)}: {words}"
+            )
+    return out
 
 
 def _missing(defects: Defects) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,7 @@ def check_arguments(signal: BaseSignal, options: FindOptions, orders: tuple[str,
         If the axes of the image or an argument cannot be used.
     """
     check_axes(signal)
+    warn_of_channels(signal)
     stamp = store.Stamp.of(signal)
     known: dict[str, object] = {}
     if options.separation is not None:
@@ -217,6 +219,28 @@ def check_axes(signal: BaseSignal) -> None:
             f"The pixels are {longest:.3g} times as long along one axis as along the other: {ax.scale:g} along '{ax.name}' and "
             f"{ay.scale:g} along '{ay.name}'. Up to {MOST_OBLONG:g} times are resampled. Check the calibration."
         )
+
+
+# Channels of a colour picture: red, green, blue, and opacity.
+_N_CHANNELS = (3, 4)
+
+
+def warn_of_channels(signal: BaseSignal) -> None:
+    """Warn if what is taken as a movie may be a colour picture whose channels come first.
+
+    Nothing in an array of 3 x rows x columns distinguishes the two but that pictures have 8 bits, and no frame axis in units.
+    """
+    axes = signal.axes_manager.navigation_axes
+    if len(axes) != 1 or axes[0].size not in _N_CHANNELS or signal.data.dtype != np.uint8:
+        return
+    if store.is_length(store.axis_units(axes[0])):
+        return
+    warnings.warn(
+        f"The signal is taken as a movie of {axes[0].size} frames of 8 bits. If they are the channels of a colour picture, "
+        "make it grey first: signal = signal.inav[:3].mean(). If they are frames, give their axis a unit, such as 's'.",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def check_positions(positions: ArrayLike, stamp: store.Stamp) -> np.ndarray:

@@ -113,6 +113,7 @@ def find_outliers(signal: BaseSignal, record: store.Record, sites: Sites, fdr: f
         n_at_border=found.n_at_border,
         n_unlike=found.n_unlike,
         units=stamp.units,
+        n_frames=_n_frames(stamp),
         _get_patches=lambda: sample(
             signal, stamp, pixels, frames, radius_px, normalise=False, drop_outside=False
         ),
@@ -354,8 +355,10 @@ def _rare_atoms(record: store.Record, found: _Comparison) -> np.ndarray:
     """Mask of the atoms whose motif, at the chosen radius or a smaller one, is rare on the sites where they stand.
 
     Only motifs count of which most atoms differ from their counterparts: a few atoms between two motifs that overlap are
-    given the wrong one. Motifs at larger radii are environments, which the neighbours explain.
+    given the wrong one. Motifs at larger radii are environments, which the neighbours explain. Motifs that other images show as
+    well are known to be some, however little their few atoms in this image differ from their counterparts.
     """
+    known = record.parameters.get("learned") in ("model", "collection")
     out = np.zeros(len(found.pixels), bool)
     comparable, expected = found.comparable[: len(record.labels)], found.expected[: len(record.labels)]
     for labels in (*record.radius_labels[: record.chosen], record.labels):
@@ -364,7 +367,7 @@ def _rare_atoms(record: store.Record, found: _Comparison) -> np.ndarray:
             counts = np.bincount(labels[here])
             for motif in np.flatnonzero((counts > 0) & (counts < _RARE * counts.sum())).tolist():
                 members = np.flatnonzero(here & (labels == motif))
-                out[members] |= bool(np.nanmedian(found.combined[members]) < STRICT_LEVEL)
+                out[members] |= known or bool(np.nanmedian(found.combined[members]) < STRICT_LEVEL)
     return out
 
 
@@ -413,8 +416,14 @@ def _with_names(defects: Defects, record: store.Record) -> Defects:
         re.sub(r"\{motif (\d+)\}", lambda found: motif_name(int(found[1]), names), text)
         for text in defects.evidence.tolist()
     ]
-    n_frames = int(np.prod(record.stamp.navigation_shape, dtype=int))
-    return replace(defects, evidence=np.array(texts, dtype=str), names=names, n_frames=n_frames)
+    return replace(
+        defects, evidence=np.array(texts, dtype=str), names=names, n_frames=_n_frames(record.stamp)
+    )
+
+
+def _n_frames(stamp: store.Stamp) -> int:
+    """Return the number of images of a stack."""
+    return int(np.prod(stamp.navigation_shape, dtype=int))
 
 
 def _with_motifs(found: _Comparison, chosen: np.ndarray, rare: np.ndarray, words: list[str]) -> list[str]:

@@ -374,7 +374,11 @@ def source_like(record: store.Record, other: object, atoms: object = None) -> Mo
 
 def _spacing(motif_model: MotifModel | SimpleNamespace, stamp: store.Stamp, table: AtomTable) -> float:
     """Return the nearest-neighbour distance of the model in the units of the other image: the disc sizes must match."""
-    if getattr(motif_model, "facts", {}).get("aligned"):
+    facts = getattr(motif_model, "facts", {})
+    length = store.length_in(facts, motif_model.units, stamp.units)
+    if length is not None:
+        return length
+    if facts.get("aligned"):
         # Images of different magnifications: each has its own distance.
         return float(table.facts["separation"])
     if motif_model.units == stamp.units and store.is_length(stamp.units):

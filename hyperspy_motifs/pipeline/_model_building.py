@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
     from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii
-    from hyperspy_motifs.models import Extension, MotifModel, PooledMoments
+    from hyperspy_motifs.models import Extension, MotifModel, PooledMoments, PooledOnce
     from hyperspy_motifs.sites import Neighbourhoods
     from hyperspy_motifs.zernike import DiscBasis, DiscImage, Moments, NoiseModel
 
@@ -274,7 +274,7 @@ ANCHORS = 4_000
 
 def fitted_motif_model(
     model: NestedRadii | ManifoldRegions,
-    source: MomentSource | PooledMoments,
+    source: MomentSource | PooledMoments | PooledOnce,
     labels: np.ndarray,
     chosen: int,
     stamp: store.Stamp,
@@ -437,6 +437,7 @@ def _facts(
         "detectors": int(parameters.get("detectors", 1)),
         "continuous": bool(parameters.get("continuous", False)),
         "aligned": bool(parameters.get("aligned", False)),
+        **({"length": float(parameters["length"])} if parameters.get("length") else {}),
         "basis": "Zernike, integrated over pixels",
         "noise": {"gain": float(noise.gain), "read_std": float(noise.read_std), "dark": float(noise.dark)},
         "package": __version__,

@@ -110,11 +110,17 @@ class ImageQuality:
     def refusals(self) -> list[str]:
         """What should be looked at before anything else is believed; a sentence each."""
         lines = []
-        if self.separation_certainty < LOW_CERTAINTY:
+        if max(self.separation_certainty, self.polarity_certainty) < LOW_CERTAINTY:
+            lines.append(
+                "nothing regular was found: the image shows neither a distance of columns nor whether they are bright or dark "
+                f"({self.separation_certainty:.2f} and {self.polarity_certainty:.2f} of 1). Without columns, all that follows "
+                "is noise: look at the image, and give separation= if there are columns"
+            )
+        elif self.separation_certainty < LOW_CERTAINTY:
             lines.append(
                 f"the separation of the columns is uncertain ({self.separation_certainty:.2f} of 1): look at the atoms"
             )
-        if self.polarity_certainty < LOW_CERTAINTY:
+        elif self.polarity_certainty < LOW_CERTAINTY:
             lines.append(
                 f"whether columns are bright or dark is uncertain ({self.polarity_certainty:.2f} of 1)"
             )

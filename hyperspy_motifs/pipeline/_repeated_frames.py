@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.clustering import RADII
+from hyperspy_motifs.models import rows_once
+
 from ._model_building import MomentSource
 
 if TYPE_CHECKING:
@@ -45,32 +48,43 @@ def source_of_fit(source: MomentSource) -> MomentSource:
     places = np.searchsorted(numbers, source.frames)
     # Beyond half of the distance another atom is nearer.
     tracks = link_frames(source.pixels, places, source.spacing / 2)
-    if not _are_recognised(source, tracks, places == light[0], places == light[1]):
+    moments = source(RECOGNISED_AT)
+    first, second = (np.flatnonzero(places == light[k]) for k in (0, 1))
+    if not are_recognised(moments.take(first), moments.take(second), tracks[first], tracks[second]):
         return source
     return EachAtomOnce(source, tracks)
 
 
-def _are_recognised(
-    source: MomentSource, tracks: NDArray[np.int64], first: NDArray[np.bool_], second: NDArray[np.bool_]
+#: Radius at which atoms are recognised: of the widest discs of which most are whole in small fields.
+RECOGNISED_AT = RADII[-2]
+
+
+def are_recognised(
+    one: Moments, other: Moments, tracks: NDArray[np.int64], of_other: NDArray[np.int64]
 ) -> bool:
-    """Return whether most atoms of one frame (n,) are recognised in another one by their surroundings."""
-    from hyperspy_motifs.clustering import RADII
+    """Return whether most atoms of one frame are recognised in another one by their surroundings.
+
+    Parameters
+    ----------
+    one, other : Moments
+        Of the atoms of both frames, with the same modes.
+    tracks, of_other : ndarray of int, shapes (n,), (m,)
+        Numbers of the atoms that stand at the same place have the same number.
+    """
     from hyperspy_motifs.zernike import noise_unit
 
-    # The widest discs of which most are whole in small fields.
-    moments = source(RADII[-2])
-    whole = np.asarray(moments.valid, bool) & (np.asarray(moments.coverage) > 0.99)
+    def rows(moments: Moments, numbers: NDArray[np.int64]) -> dict[int, int]:
+        whole = np.asarray(moments.valid, bool) & (np.asarray(moments.coverage) > 0.99)
+        return {int(numbers[row]): row for row in np.flatnonzero(whole).tolist()}
 
-    def rows(frame: NDArray[np.bool_]) -> dict[int, int]:
-        return {int(tracks[row]): row for row in np.flatnonzero(frame & whole).tolist()}
-
-    before, after = rows(first), rows(second)
+    before, after = rows(one, tracks), rows(other, of_other)
     both = sorted(before.keys() & after.keys())
     if not both:
         return False
-    X = np.asarray(moments.values, float) / noise_unit(moments)
-    there = X[[after[track] for track in both]]
-    nearest = cKDTree(there).query(X[[before[track] for track in both]])[1]
+    unit = noise_unit(one)
+    here = np.asarray(one.values, float)[[before[track] for track in both]] / unit
+    there = np.asarray(other.values, float)[[after[track] for track in both]] / unit
+    nearest = cKDTree(there).query(here)[1]
     return bool(2 * np.count_nonzero(nearest == np.arange(len(both))) > len(both))
 
 
@@ -86,17 +100,14 @@ class EachAtomOnce(MomentSource):
     """
 
     def __init__(self, source: MomentSource, tracks: np.ndarray) -> None:
-        order = np.lexsort((source.frames, tracks))
-        starts = np.flatnonzero(np.diff(tracks[order], prepend=-1))
-        lengths = np.diff(np.append(starts, len(order)))
-        rows = np.sort(order[starts + np.arange(len(starts)) % lengths])
+        rows = rows_once(tracks, source.frames)
         super().__init__(
             source.signals, source.pixels[rows], source.frames[rows], source.spacing, source.n_max, source.orders,
             source._clean,
         )  # fmt: skip
         self._source, self._rows, self._tracks = source, rows, tracks
-        self._place = np.empty(len(starts), np.int32)
-        self._place[tracks[rows]] = np.arange(len(starts))
+        self._place = np.empty(len(rows), np.int32)
+        self._place[tracks[rows]] = np.arange(len(rows))
 
     @property
     def n_detectors(self) -> int:

@@ -29,10 +29,14 @@ from ._nodes_and_signals import axis_units as axis_units
 from ._nodes_and_signals import is_length as is_length
 from ._nodes_and_signals import is_oblong as is_oblong
 from ._nodes_and_signals import length_ratio as length_ratio
+from ._nodes_and_signals import listed as listed
 from ._nodes_and_signals import moments_signal as moments_signal
+from ._nodes_and_signals import open_image as open_image
 from ._nodes_and_signals import open_images as open_images
 from ._nodes_and_signals import patches_signal as patches_signal
 from ._nodes_and_signals import title_of as title_of
 from ._record import Record as Record
 from ._record import fit_to as fit_to
+from ._record import length_in as length_in
 from ._record import neighbour_distance as neighbour_distance
+from ._record import radius_words as radius_words

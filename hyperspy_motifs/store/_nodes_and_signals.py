@@ -268,6 +268,27 @@ def together(parts: Sequence[Columns], numbers_of_atoms: Sequence[int]) -> Colum
     return out
 
 
+def listed(images: Any) -> list[Any]:
+    """Return a list of signals and names of files.
+
+    Raises
+    ------
+    ValueError
+        If `images` is no list, or one is given twice.
+    """
+    if isinstance(images, str | os.PathLike) or hasattr(images, "axes_manager"):
+        raise ValueError(
+            "A list of images is expected. For one image call its find_motifs(); for a stack, stack.find_motifs()."
+        )
+    if not isinstance(images, Iterable):
+        raise ValueError(f"A list of images is expected, not a {type(images).__name__}.")
+    out = list(images)
+    known = {str(Path(one).resolve()) if isinstance(one, str | os.PathLike) else id(one) for one in out}
+    if len(known) < len(out):
+        raise ValueError("An image is given twice: it would count twice.")
+    return out
+
+
 def open_images(images: Iterable[BaseSignal]) -> list[BaseSignal]:
     """Return atomic images for signals and names of files; files are opened lazily where their reader can.
 
@@ -278,26 +299,20 @@ def open_images(images: Iterable[BaseSignal]) -> list[BaseSignal]:
     ValueError
         If `images` is no list, an image is given twice, or a file holds several images.
     """
-    if isinstance(images, str | os.PathLike) or hasattr(images, "axes_manager"):
-        raise ValueError(
-            "A list of images is expected. For one image call its find_motifs(); for a stack, stack.find_motifs()."
+    return [open_image(image, number) for number, image in enumerate(listed(images))]
+
+
+def open_image(image: Any, number: int) -> BaseSignal:
+    """As :func:`open_images`, for one of them; its number is for messages."""
+    signal = _loaded(Path(image)) if isinstance(image, str | os.PathLike) else image
+    if not hasattr(signal, "axes_manager"):
+        raise TypeError(
+            f"Image {number} is a {type(image).__name__}; expected a signal, such as motifs.signal or "
+            "hyperspy.api.signals.Signal2D(array), or the path of a file."
         )
-    if not isinstance(images, Iterable):
-        raise ValueError(f"A list of images is expected, not a {type(images).__name__}.")
-    out: list[object] = []
-    for image in images:
-        signal = _loaded(Path(image)) if isinstance(image, str | os.PathLike) else image
-        if not hasattr(signal, "axes_manager"):
-            raise TypeError(
-                f"Image {len(out)} is a {type(image).__name__}; expected a signal, such as motifs.signal or "
-                "hyperspy.api.signals.Signal2D(array), or the path of a file."
-            )
-        if getattr(signal, "_signal_type", None) != "atomic_image" and hasattr(signal, "set_signal_type"):
-            signal.set_signal_type("atomic_image")
-        out.append(signal)
-    if len({id(signal) for signal in out}) < len(out):
-        raise ValueError("An image is given twice: it would count twice.")
-    return out
+    if getattr(signal, "_signal_type", None) != "atomic_image" and hasattr(signal, "set_signal_type"):
+        signal.set_signal_type("atomic_image")
+    return signal
 
 
 def title_of(signal: BaseSignal) -> str:

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from . import _nodes_and_signals as site_columns
 from ._movement import Fingerprint, Movement, is_resampled, moved_pixels, same_frames
-from ._nodes_and_signals import Stamp
+from ._nodes_and_signals import Stamp, length_ratio
 
 
 @dataclass(frozen=True)
@@ -277,9 +277,28 @@ def neighbour_distance(parameters: Mapping[str, Any]) -> float:
     return float(next((parameters[name] for name in names if parameters.get(name)), 0.0))
 
 
+def radius_words(radius: float, parameters: Mapping[str, Any], units: str) -> str:
+    """A radius in words: in nearest-neighbour distances, or in `units` if radii are parts of a length that was given."""
+    length = parameters.get("length")
+    if not length:
+        return f"{radius:.3g} nearest-neighbour distances"
+    return f"{radius * length:.3g} {units} ({radius:.3g} of the length {length:.3g} {units} that was given)"
+
+
+def length_in(facts: Mapping[str, Any], units: str, other: str) -> float | None:
+    """The length that is the unit of the radii of a model, in other units than its own; None if there is none, or no such."""
+    length = facts.get("length")
+    if not length:
+        return None
+    if units == other:
+        return float(length)
+    ratio = length_ratio(units, other)
+    return None if ratio is None else float(length) * ratio
+
+
 def _stretched(parameters: dict[str, Any], factor: float) -> dict[str, Any]:
     """Parameters with lengths in the current units of the image."""
-    lengths: tuple[str, ...] = ("spacing", "separation")
+    lengths: tuple[str, ...] = ("spacing", "separation", "length")
     if parameters.get("radius_units") == "axes" and parameters.get("radius") != "auto":
         lengths = (*lengths, "radius")
     out = {k: v * factor if k in lengths and v is not None else v for k, v in parameters.items()}

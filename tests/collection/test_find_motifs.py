@@ -133,7 +133,8 @@ def test_a_motif_that_some_images_lack_can_be_named_alone(analysed):
         images, model, names=["a", "b"], orientations=[(-0.02, False), (359.9, False)]
     )
     assert [motifs.n_motifs for motifs in collection] == [2, 6]
-    lines = collection.summary().splitlines()
+    caution, *lines = collection.summary().splitlines()
+    assert caution.startswith("caution: the images share few motifs")
     assert "alone" not in lines[1]
     assert "turned" not in lines[1]
     assert "turned by -0.1°" in lines[2]
@@ -174,7 +175,9 @@ def test_groups_of_images_are_compared(analysed):
     assert all(len(values) == len(found) for values in columns.values())
     with pytest.raises(ValueError, match="2 groups were given for 3 images"):
         analysed[0].compare(["a", "b"])
-    for groups in (None, "aba"):
+    with pytest.raises(ValueError, match=r"Give the group of each of the 3 images \(Simulated"):
+        analysed[0].compare()
+    for groups in (5, "aba"):
         with pytest.raises(ValueError, match="expected a list with the group of each image"):
             analysed[0].compare(groups)
     for what in (["atoms"], []):
@@ -331,6 +334,15 @@ def test_grains_of_several_orientations_have_the_same_motifs():
 
 def test_the_unit_of_the_radii_is_not_the_distance_of_neighbours():
     images = [monolayer(shape=(128 + 6 * k, 150), double_vacancies=0, random_state=k)[0] for k in range(2)]
-    motifs = hyperspy_motifs.find_motifs(images, length=0.5, radius=0.3, show_progressbar=False)[0]
+    collection = hyperspy_motifs.find_motifs(images, length=0.5, radius=0.3, show_progressbar=False)
+    motifs = collection[0]
     assert "nearest neighbours 0.18" in motifs.summary()
     assert motifs.describe()[0].shell.distances[0] < 0.2
+    # A radius is said in that length, and a further image has discs of the same size.
+    for text in (motifs.summary(), collection.summary(), repr(collection.model)):
+        assert "radius 0.15 nm (0.3 of the length 0.5 nm" in text
+    further = monolayer(shape=(133, 150), double_vacancies=0, random_state=5)[0]
+    further.axes_manager.signal_axes.set(scale=12.5, units="pm")
+    assert further.apply_model(collection.model, show_progressbar=False).parameters[
+        "spacing"
+    ] == pytest.approx(500)

@@ -156,3 +156,19 @@ def test_what_cannot_be_learned_is_refused(known):
         known.model.nearest(99)
     with pytest.raises(TypeError, match="MotifModel is expected"):
         known.model.merge(known)
+
+
+@pytest.mark.parametrize("degrees", [0, 21, 44])
+def test_a_merge_with_a_model_of_one_image_adds_no_known_motif(known, degrees):
+    """The image is turned by any angle: its model does not know in which orientation others are."""
+    model = image(7, 12, degrees)[0].find_motifs(complete=False, show_progressbar=False).model
+    assert known.model.merge(model) is known.model
+
+
+def test_a_new_motif_of_one_image_is_found_in_turned_images(known):
+    model = image(2, 13, 44, ("Te", 0.08))[0].find_motifs(complete=False, show_progressbar=False).model
+    merged = known.model.merge(model)
+    assert merged.n_motifs == known.model.n_motifs + 1
+    signal, truth = image(10, 12, 7, ("Te", 0.08))
+    found = motifs_of_species(signal.apply_model(merged, show_progressbar=False), truth)
+    assert found[truth.names.index("Te2")] == known.model.n_motifs

@@ -1,13 +1,15 @@
 """Results of a collection in a folder: written as they come, the same as in memory, and continued after an interrupt."""
 
+import gc
 import shutil
+import weakref
 
 import hyperspy.api as hs
 import numpy as np
 import pytest
 
 import hyperspy_motifs
-from hyperspy_motifs.collection import _finding, _measuring
+from hyperspy_motifs.collection import _finding, _measuring, _opened_images
 from hyperspy_motifs.data import monolayer
 
 pytestmark = pytest.mark.usefixtures("two_radii")
@@ -138,3 +140,38 @@ def test_a_run_without_its_model_is_not_complete(saved, files, small_sample, in_
     (study / "model.npz").unlink()
     with pytest.raises(ValueError, match=r"model of the images in .* is missing"):
         hyperspy_motifs.open_collection(study)
+
+
+def test_what_the_microscope_wrote_is_kept_and_another_mask_is_noticed(small_sample, tmp_path):
+    images = [monolayer(shape=(126 + 4 * k, 134), double_vacancies=0, random_state=k)[0] for k in range(2)]
+    for k, image in enumerate(images):
+        image.original_metadata.set_item("Microscope.camera_length", 100 + k)
+    mask = np.zeros(images[0].data.shape, bool)
+    mask[:20, :30] = True
+    images[0].find_atoms(mask=mask, show_progressbar=False)
+    how = {**HOW, "results": tmp_path / "study"}
+    found = hyperspy_motifs.find_motifs(images, **how)
+    lengths = [motifs.signal.original_metadata.Microscope.camera_length for motifs in found]
+    assert lengths == [100, 101]
+    mask[:, :40] = True
+    images[0].find_atoms(mask=mask, show_progressbar=False)
+    with pytest.raises(ValueError, match=r"\(masks differ\)"):
+        hyperspy_motifs.find_motifs(images, **how)
+
+
+def test_one_image_is_open_at_a_time(files, small_sample, tmp_path, monkeypatch):
+    """Ten thousand files cannot all be open."""
+    opened, most = [], []
+    original = _opened_images.store.open_image
+
+    def counted(image, number):
+        signal = original(image, number)
+        opened.append(weakref.ref(signal))
+        gc.collect()
+        most.append(sum(one() is not None for one in opened))
+        return signal
+
+    monkeypatch.setattr(_opened_images.store, "open_image", counted)
+    hyperspy_motifs.find_motifs(files, results=tmp_path / "study", **HOW)
+    assert len(opened) >= len(files)
+    assert max(most) <= 2

@@ -189,3 +189,11 @@ def test_the_graph_marks_defects_and_vacancies(planted, tmp_path):
     graph.add_defects(np.array([-1]), np.array([[0.5, 0.7]]), np.array(["vacancy"]), np.array([0.01]), 0.19)
     added = graph.find(kind="vacancy", defect="vacancy")
     assert [(graph.nodes[v]["x"], graph.nodes[v]["y"]) for v in added] == [(0.5, 0.7)]
+
+
+def test_the_text_of_a_stack_has_the_frame_of_each_outlier(planted):
+    outliers = planted[0].motifs.find_outliers()
+    assert "in frame" not in repr(outliers)
+    of_stack = repr(replace(outliers, frames=np.array([2, 0]), n_frames=3)).splitlines()
+    assert [line.split(" at (")[0].split()[-1] for line in of_stack[1:]] == ["2", "0"]
+    assert all(" in frame " in line for line in of_stack[1:])

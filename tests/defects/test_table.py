@@ -127,7 +127,10 @@ def test_evenly_spread_defects_are_dispersed():
 
 
 def test_three_defects_say_nothing_about_clustering():
-    assert table([[1, 1], [3, 4], [8, 2]], [VACANCY] * 3).test_clustering().kind == "too few"
+    found = table([[1, 1], [3, 4], [8, 2]], [VACANCY] * 3).test_clustering()
+    assert found.kind == "too few"
+    assert repr(found).startswith("<Clustering of 3 on ")
+    assert repr(found).endswith(" sites: too few>")
 
 
 def test_frames_of_a_stack_have_no_common_field():

@@ -92,3 +92,15 @@ def test_distance_and_quality_are_those_of_the_other_image(motifs):
     alone.find_motifs(radius=0.6)
     # The polarity is that of the model.
     assert found.quality == replace(alone.motifs.quality, polarity_certainty=1.0)
+
+
+def test_motifs_known_from_another_image_are_named_among_the_defects(motifs, monkeypatch):
+    """A few atoms between two motifs are no motif of their own, unless another image shows that it is one."""
+    monkeypatch.setattr("hyperspy_motifs.pipeline._defect_finding.STRICT_LEVEL", 0.0)
+    again = motifs.signal.deepcopy()
+    again.find_motifs(radius=0.6, show_progressbar=False)
+    assert "another motif" not in again.motifs.defects.counts
+    known = again.apply_model(motifs.model, show_progressbar=False).defects
+    listed = known.select("another motif")
+    assert len(listed) > 5
+    assert (listed.motifs != listed.expected).mean() > 0.9

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs import data
+from hyperspy_motifs.describe import place_words
+from hyperspy_motifs.motifs._summary import answers
 
 pytestmark = pytest.mark.usefixtures("two_radii")
 
@@ -86,3 +88,21 @@ def test_vacancies_of_the_test_and_of_the_structure_are_told_apart():
     assert f"vacancies: {tested} are empty sites of the motifs" in line
     assert f"{named} are places of the structure" in line
     assert f"{named} V_Se2" in line
+
+
+def test_page_one_and_the_descriptions_say_the_same_of_a_place(motifs):
+    """Vacancies that are a motif: all of its atoms on all sites of the host, in both."""
+    described = motifs.describe()
+    listed = {int(k) for k in motifs.defects.motifs[motifs.defects.kinds == "another motif"]}
+    lines = [line for line in dict(answers(motifs))["Defects"] if line.startswith("where: all ")]
+    expected = []
+    for k in sorted(listed):
+        place, site = described[k].place, described[k].site
+        expected.append(
+            f"where: all {place.n_members:,} atoms of motif {k} on {place.n_sites:,} sites of motif {site}: "
+            f"{place_words(place.kind, place.p_value)}"
+        )
+    assert listed
+    assert lines == expected
+    for k, line in zip(sorted(listed), lines, strict=True):
+        assert line.rsplit(": ", 1)[1] in described[k].text

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hyperspy_motifs.pipeline import check_axes, check_positions, clean_image
+from hyperspy_motifs.pipeline._checks import warn_of_channels
 from hyperspy_motifs.store import Stamp
 
 pytestmark = pytest.mark.usefixtures("two_radii")
@@ -177,3 +178,42 @@ def test_positions_that_cannot_be_are_refused(positions, message):
 def test_positions_of_another_kind_are_refused():
     with pytest.raises(TypeError, match="Sublattice"):
         check_positions("everywhere", STAMP)
+
+
+def frames_of_8_bits(n_frames, dtype=np.uint8, units=None):
+    signal = hs.signals.Signal2D(np.random.default_rng(0).integers(0, 255, (n_frames, 31, 43)).astype(dtype))
+    signal.set_signal_type("atomic_image")
+    if units:
+        signal.axes_manager.navigation_axes[0].units = units
+    return signal
+
+
+def test_a_colour_picture_with_channels_first_is_not_silently_a_movie():
+    for n_frames in (3, 4):
+        with pytest.warns(UserWarning, match=r"movie of . frames of 8 bits.*signal.inav\[:3\].mean\(\)"):
+            warn_of_channels(frames_of_8_bits(n_frames))
+    assert frames_of_8_bits(4).inav[:3].mean().data.shape == (31, 43)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for movie in (frames_of_8_bits(5), frames_of_8_bits(3, float), frames_of_8_bits(3, units="s")):
+            warn_of_channels(movie)
+
+
+def test_the_search_warns_of_channels():
+    with (
+        pytest.warns(UserWarning, match="channels of a colour picture"),
+        pytest.raises(ValueError, match="columns"),
+    ):
+        frames_of_8_bits(3).find_motifs(show_progressbar=False)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_complex_image_is_refused_in_words(lazy):
+    wave = hs.signals.ComplexSignal2D(np.ones((31, 43)) + 1j)
+    wave = wave.as_lazy() if lazy else wave
+    wave.set_signal_type("atomic_image")
+    for call in (wave.find_motifs, wave.find_atoms, wave.apply_model):
+        with pytest.raises(TypeError, match=r"complex.*signal.amplitude.find_motifs\(\)"):
+            call()
+    assert hasattr(wave.amplitude, "find_motifs")
+    assert wave.amplitude.data.dtype.kind == "f"

@@ -5,7 +5,7 @@ import warnings
 import hyperspy.api as hs
 import numpy as np
 import pytest
-from scipy.ndimage import map_coordinates, shift
+from scipy.ndimage import gaussian_filter, map_coordinates, shift
 
 from hyperspy_motifs import data
 from hyperspy_motifs.atoms import measure_scan_lines, within_band
@@ -91,3 +91,14 @@ def test_an_image_of_one_order_of_reflections_is_warned_of():
     finer = ImageQuality(band_limit=1.6)
     assert finer.refusals() == []
     assert "no frequencies above 1.6" in finer.lines()[0]
+
+
+def test_an_image_without_columns_is_called_so_in_the_first_line():
+    rng = np.random.default_rng(0)
+    slow = gaussian_filter(rng.normal(size=(384, 392)), 20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        motifs = image_of(20 * slow + rng.normal(size=slow.shape)).find_motifs(show_progressbar=False)
+    assert motifs.summary().startswith("caution: nothing regular was found")
+    # One of the two alone is another fault.
+    assert "nothing" not in ImageQuality(separation_certainty=0.1).refusals()[0]
