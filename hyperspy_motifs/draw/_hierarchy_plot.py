@@ -40,6 +40,7 @@ _BEHIND = 0.4
 _LEVEL_NAMES = {
     "boundary-class": "boundaries",
     "boundary": "boundaries",
+    "moire-cell-class": "moiré cells",
     "motif": "motifs",
     "cell-class": "cells",
 }

@@ -261,6 +261,8 @@ def test_the_window_listens_though_nobody_holds_the_explorer(motifs):
 
 @pytest.mark.parametrize("backend", ["qtagg", "module://ipympl.backend_nbagg", "widget"])
 def test_a_window_of_matplotlib_in_jupyter_is_used(motifs, monkeypatch, backend):
+    # Its first figure asks IPython for a display hook.
+    plt.figure()
     jupyter = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
     monkeypatch.setitem(sys.modules, "IPython", jupyter)
     monkeypatch.setattr(mpl, "get_backend", lambda: backend)

@@ -81,6 +81,13 @@ def test_a_hierarchy_is_as_wide_as_a_page_and_has_no_line_for_a_minor_part(many)
     assert "heptagon\n(99)" in {text.get_text() for text in ax.texts}
 
 
+def test_a_row_is_named_in_words(types):
+    graph = types.copy()
+    cells = [node for node, kind in graph.nodes(data="kind") if kind == "cell-class"]
+    nx.set_node_attributes(graph, dict.fromkeys(cells, "moire-cell-class"), "kind")
+    assert "moiré cells" in [text.get_text() for text in plot_hierarchy(graph).texts]
+
+
 def test_hierarchy_tells_how_many_types_it_leaves_out(types):
     ax = plot_hierarchy(types, most=2)
     assert len(of_kind(ax, PathCollection)) == 4
