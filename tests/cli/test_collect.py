@@ -10,6 +10,8 @@ from hyperspy_motifs import cli, data
 from hyperspy_motifs.cli import read_groups
 from hyperspy_motifs.models import load_model
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
