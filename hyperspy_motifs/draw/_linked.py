@@ -49,7 +49,6 @@ STYLE = """
 :host(.motif-explorer) { background: var(--paper); }
 .bk-input, .bk-btn, .bk-tab, .noUi-target { background: var(--paper); color: var(--ink); border-color: var(--line); }
 .bk-tab.bk-active { background: var(--paper); color: var(--ink); border-color: #E69F00; }
-.choices__inner, .choices__input, .choices__list--dropdown { background: var(--paper) !important; color: var(--ink); }
 .slick-header-column, .slick-row, .slick-cell, .slick-viewport, .slick-header {
   background: var(--paper) !important; color: var(--ink) !important; border-color: var(--line) !important; }
 .slick-cell.selected, .bk-cell-select.selected { background: color-mix(in srgb, var(--paper), #E69F00 30%) !important; }
