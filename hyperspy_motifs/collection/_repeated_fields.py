@@ -63,12 +63,12 @@ def _drift(one: MeasuredImage, other: MeasuredImage) -> NDArray[np.float64] | No
     them are found at a common displacement; in two fields of one crystal, or in a perfect crystal, at any. More than half of
     the field must be in both.
     """
-    from hyperspy_motifs.pipeline import RECOGNISED_AT
+    from hyperspy_motifs.pipeline import recognised_at
     from hyperspy_motifs.zernike import noise_unit
 
     if one.stamp.shape != other.stamp.shape or not np.allclose(one.stamp.scale, other.stamp.scale):
         return None
-    radius = max((r for r in one.moments if r <= RECOGNISED_AT), default=0.0)
+    radius = max((r for r in one.moments if r <= recognised_at()), default=0.0)
     if radius not in other.moments or one.orders[radius] != other.orders[radius]:
         return None
     first, second = one.moments[radius], other.moments[radius]

@@ -57,5 +57,5 @@ from ._patch_extraction import reconstruct as reconstruct
 from ._patch_extraction import turned_patches as turned_patches
 from ._quality import ImageQuality as ImageQuality
 from ._quality import level_rows as level_rows
-from ._repeated_frames import RECOGNISED_AT as RECOGNISED_AT
 from ._repeated_frames import are_recognised as are_recognised
+from ._repeated_frames import recognised_at as recognised_at

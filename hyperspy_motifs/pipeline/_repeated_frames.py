@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.clustering import RADII
 from hyperspy_motifs.models import rows_once
 
 from ._model_building import MomentSource
@@ -48,15 +47,24 @@ def source_of_fit(source: MomentSource) -> MomentSource:
     places = np.searchsorted(numbers, source.frames)
     # Beyond half of the distance another atom is nearer.
     tracks = link_frames(source.pixels, places, source.spacing / 2)
-    moments = source(RECOGNISED_AT)
+    moments = source(recognised_at())
     first, second = (np.flatnonzero(places == light[k]) for k in (0, 1))
     if not are_recognised(moments.take(first), moments.take(second), tracks[first], tracks[second]):
         return source
     return EachAtomOnce(source, tracks)
 
 
-#: Radius at which atoms are recognised: of the widest discs of which most are whole in small fields.
-RECOGNISED_AT = RADII[-2]
+def recognised_at() -> float:
+    """Return the radius at which atoms are recognised: of the widest discs of which most are whole in small fields.
+
+    Returns
+    -------
+    float
+        In nearest-neighbour distances.
+    """
+    from hyperspy_motifs.clustering import RADII
+
+    return float(RADII[-2])
 
 
 def are_recognised(
