@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from hyperspy_motifs import store
 from hyperspy_motifs.common import signed_degrees, write_csv
 
-from ._cautions import find_cautions
-from ._group_comparison import GroupComparison, compare_groups
+from ._group_comparison import GroupComparison, compare_groups, find_cautions
 from ._saved_images import Assigned, SavedImages
 
 if TYPE_CHECKING:

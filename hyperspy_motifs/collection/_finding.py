@@ -22,10 +22,16 @@ from hyperspy_motifs.models import (
 )
 
 from ._measuring import Fields, Measuring, Shared, assign, in_degrees, put, save
-from ._opened_images import OneAtATime, each_with_detectors, opened
 from ._repeated_fields import atoms_of_fields
-from ._results import of_fit, tree_of_labels
-from ._saved_images import Assigned, SavedImages
+from ._saved_images import (
+    Assigned,
+    OneAtATime,
+    SavedImages,
+    each_with_detectors,
+    of_fit,
+    opened,
+    tree_of_labels,
+)
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal

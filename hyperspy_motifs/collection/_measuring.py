@@ -15,8 +15,7 @@ import numpy as np
 from hyperspy_motifs import store
 from hyperspy_motifs.models import Orientation, PooledMoments
 
-from ._results import of_other
-from ._saved_images import Assigned, SavedImages, write
+from ._saved_images import Assigned, SavedImages, of_other, write
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal

@@ -1,4 +1,4 @@
-"""A folder with the images of a collection and their results, one file each, written as they come."""
+"""Results of the images of a collection: their fields, their files in a folder, and those that are open."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,8 @@ from hyperspy_motifs.stacks import RUN, Checkpoint
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
-    from hyperspy_motifs.models import MotifModel
+    from hyperspy_motifs.clustering import MotifTree, NestedRadii
+    from hyperspy_motifs.models import MotifModel, Prediction
 
 _MODEL, _SHARED, _NAMES = "model.npz", "results_share.npz", "names.json"
 
@@ -237,3 +238,108 @@ def _zarr_version() -> int:
     import zarr
 
     return int(zarr.__version__.split(".")[0])
+
+
+def of_fit(model: NestedRadii, here: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the fields of the result of the atoms `here` (n,) among those of the fit."""
+    radii = model.radii_
+    return {
+        "labels": np.asarray(model.labels_)[here],
+        "probabilities": np.asarray(model.probabilities_at_[model.radius_])[here],
+        "radii": np.array(radii),
+        "radius_labels": np.array([model.labels_at_[r][here] for r in radii]),
+        "radius_probabilities": np.array([model.probabilities_at_[r][here] for r in radii]),
+        "layouts": np.array([model.layouts_[r][here] for r in radii]),
+        "chosen": radii.index(model.radius_),
+        "tree": _tree(model.tree_, np.asarray(model.tree_.leaf_of)[here]),
+        "outlier_score": np.asarray(model.outlier_scores_)[here],
+    }
+
+
+def tree_of_labels(model: NestedRadii) -> MotifTree:
+    """Return the tree of the motifs with the leaf of each label of the largest radius in place of those of the atoms."""
+    finest = np.asarray(model.labels_at_[model.radii_[-1]])
+    leaves = np.zeros(int(finest.max()) + 1, np.int32)
+    leaves[finest] = model.tree_.leaf_of
+    return replace(model.tree_, leaf_of=leaves)
+
+
+def of_other(learned: MotifModel, found: Prediction, tree: MotifTree) -> dict[str, object]:
+    """Return the same as :func:`of_fit` for the atoms of an image that was not in the fit, with a tree of labels."""
+    model = learned.classifier
+    return {
+        "labels": found.labels,
+        "probabilities": found.probabilities,
+        "radii": np.array(model.radii_),
+        "radius_labels": found.radius_labels,
+        "radius_probabilities": found.radius_probabilities,
+        "layouts": found.layouts,
+        "chosen": model.radii_.index(learned.radius),
+        "tree": _tree(tree, tree.leaf_of[found.radius_labels[-1]].astype(np.int64)),
+        "outlier_score": found.outlier_score,
+    }
+
+
+def _tree(tree: MotifTree, leaves: NDArray[np.integer]) -> dict[str, object]:
+    """Return the tree of motifs with the leaf of each atom of an image, and the number of its atoms below each node."""
+    size = np.bincount(leaves, minlength=len(tree.parent)).astype(np.int64)
+    # Parents precede their children.
+    for node in range(len(size) - 1, 0, -1):
+        size[tree.parent[node]] += size[node]
+    return {
+        "parent": tree.parent, "radius": tree.radius, "height": tree.height, "merges": tree.merges,
+        "base_radius": float(tree.base_radius), "atom_leaf": leaves, "size": size,
+    }  # fmt: skip
+
+
+class OneAtATime(Sequence["list[BaseSignal]"]):
+    """Each image with its further detectors: files are opened when they are asked for, and closed when another one is.
+
+    Parameters
+    ----------
+    fields : sequence of list of (AtomicImage, Signal2D or path)
+        The detectors of each field.
+    """
+
+    def __init__(self, fields: Sequence[list[Any]]) -> None:
+        self._fields = list(fields)
+        self._open: tuple[int, list[BaseSignal]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __getitem__(self, number: Any) -> Any:
+        number = range(len(self))[number]
+        if self._open is None or self._open[0] != number:
+            self._open = None
+            self._open = number, opened([self._fields[number]], number)[0]
+        return self._open[1]
+
+
+def opened(fields: Sequence[list[Any]], first: int = 0) -> list[list[BaseSignal]]:
+    """Return the signals of images with their further detectors; the number of the `first` is for messages."""
+    return [[store.open_image(one, number) for one in field] for number, field in enumerate(fields, first)]
+
+
+def each_with_detectors(images: Sequence[Any], detectors: Sequence[Any] | None) -> list[list[Any]]:
+    """Return each image with its further detectors, as they were given.
+
+    Raises
+    ------
+    ValueError
+        If images do not have the same number of detectors.
+    """
+    if detectors is None:
+        return [[image] for image in images]
+    if isinstance(detectors, str) or not isinstance(detectors, Sequence) or len(detectors) != len(images):
+        raise ValueError(
+            f"detectors= is expected to have an entry for each of the {len(images)} images: its further detector, or a list "
+            "of several."
+        )
+    several = [list(one) if isinstance(one, list | tuple) else [one] for one in detectors]
+    if not several[0] or len({len(one) for one in several}) > 1:
+        raise ValueError(
+            "All images need the same number of further detectors in detectors=, one or more; here they have "
+            f"{', '.join(str(len(one)) for one in several)}."
+        )
+    return [[image, *more] for image, more in zip(images, several, strict=True)]

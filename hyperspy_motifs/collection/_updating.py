@@ -12,7 +12,7 @@ from hyperspy_motifs import store
 from hyperspy_motifs.models import ORIENTED_AT, Orientation, PooledMoments, PooledOnce, extended
 
 from ._finding import brightness_in, fit_pooled
-from ._opened_images import each_with_detectors, opened
+from ._saved_images import each_with_detectors, opened
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal

@@ -5,7 +5,7 @@ import pytest
 
 import hyperspy_motifs
 from hyperspy_motifs import data
-from hyperspy_motifs.collection._cautions import common_share, find_cautions
+from hyperspy_motifs.collection._group_comparison import common_share, find_cautions
 
 pytestmark = pytest.mark.usefixtures("two_radii")
 PURE = {"dose": 4e5, "metal_dopant": None, "chalcogen_dopant": None, "double_vacancies": 0}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hyperspy_motifs
-from hyperspy_motifs.collection import _finding, _measuring, _opened_images
+from hyperspy_motifs.collection import _finding, _measuring, _saved_images
 from hyperspy_motifs.data import monolayer
 
 pytestmark = pytest.mark.usefixtures("two_radii")
@@ -162,7 +162,7 @@ def test_what_the_microscope_wrote_is_kept_and_another_mask_is_noticed(small_sam
 def test_one_image_is_open_at_a_time(files, small_sample, tmp_path, monkeypatch):
     """Ten thousand files cannot all be open."""
     opened, most = [], []
-    original = _opened_images.store.open_image
+    original = _saved_images.store.open_image
 
     def counted(image, number):
         signal = original(image, number)
@@ -171,7 +171,7 @@ def test_one_image_is_open_at_a_time(files, small_sample, tmp_path, monkeypatch)
         most.append(sum(one() is not None for one in opened))
         return signal
 
-    monkeypatch.setattr(_opened_images.store, "open_image", counted)
+    monkeypatch.setattr(_saved_images.store, "open_image", counted)
     hyperspy_motifs.find_motifs(files, results=tmp_path / "study", **HOW)
     assert len(opened) >= len(files)
     assert max(most) <= 2
