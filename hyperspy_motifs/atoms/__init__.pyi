@@ -38,5 +38,6 @@ from ._refinement import refine_atoms as refine_atoms
 from ._scan_lines import ScanLines as ScanLines
 from ._scan_lines import measure_flyback as measure_flyback
 from ._scan_lines import measure_scan_lines as measure_scan_lines
+from ._scan_lines import measure_wander as measure_wander
 from ._visibility import ColumnCheck as ColumnCheck
 from ._visibility import columns_at as columns_at

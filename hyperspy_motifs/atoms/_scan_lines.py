@@ -11,9 +11,9 @@ from scipy.ndimage import median_filter
 from scipy.optimize import isotonic_regression
 from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
-from scipy.stats import binom, norm, t
+from scipy.stats import binom, norm, t, wilcoxon
 
-from hyperspy_motifs.common import BAND, LEVEL, STRICT_LEVEL, robust_spread
+from hyperspy_motifs.common import BAND, LEVEL, STRICT_LEVEL, distinct_rows, robust_spread
 from hyperspy_motifs.threads import over_rows
 
 # Smallest offsets that are corrected, relative to the standard deviation of the image: less changes no result, and an image
@@ -374,3 +374,111 @@ def measure_flyback(positions: np.ndarray, separation: float, width: float) -> f
         return 0.0
     statistic = difference.mean() / (difference.std(ddof=1) / np.sqrt(len(difference)))
     return float(difference.mean()) if 2 * t.sf(abs(statistic), len(difference) - 1) < STRICT_LEVEL else 0.0
+
+
+# Longest translation of the lattice by which rows are compared, and least distance of the rows along y, in separations.
+_LONGEST, _LEAST_Y = 4.5, 0.4
+# Share of the columns that a translation maps to columns, and distance up to which it does, in separations.
+_MAPPED, _MISSED = 0.7, 0.2
+# Columns at which translations are sought, and that they are tested on; translations that are compared.
+_ORIGINS, _TESTED, _TRANSLATIONS = 24, 400, 4
+# Height of the bands of rows that are moved together, in separations; parts of a band along x that are compared, and the
+# least distance between two of them: strain of the specimen is not alike that far apart.
+_BAND_HEIGHT, _PARTS, _APART = 0.25, 8, 3
+# Bands over which slow distortion is removed, which is strain for a neighbourhood, and fewest bands.
+_SLOW_BANDS, _FEWEST_BANDS = 9, 24
+# Median of a squared Gaussian variable over its variance.
+_MEDIAN_SQUARE = 0.455
+
+
+def measure_wander(positions: NDArray[np.floating], separation: float) -> float:
+    r"""Return by how much the scan wanders along x from row to row: the slope of its structure function.
+
+    A translation T of the lattice maps columns to columns. Where the scan is displaced along x by u(y), the difference of
+    their positions along x departs from :math:`T_x` by :math:`u(y + T_y) - u(y)`, over the whole width of the image alike,
+    which strain of the specimen and errors of positions do not. The products of the departures of distant parts of a row
+    therefore have this square as their expectation. Where they are significantly positive (signed-rank test), u is taken as
+    a random walk with the structure function
+
+    .. math:: \langle (u(y + h) - u(y))^2 \rangle = s h .
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n, 2)
+        x, y of columns in pixels.
+    separation : float
+        Typical nearest-neighbour distance in pixels.
+
+    Returns
+    -------
+    float
+        s, in squared pixels per pixel; 0 where the test finds no wander, or the columns have no translations.
+    """
+    points = np.asarray(positions, dtype=np.float64)
+    slopes: list[float] = []
+    for translation in _row_translations(points, separation):
+        products = _products_of_parts(points, translation, separation)
+        if len(products) < _FEWEST_BANDS:
+            continue
+        # Rows are compared once: further translations show the same displacements.
+        if not slopes and wilcoxon(products, alternative="greater").pvalue >= STRICT_LEVEL:
+            return 0.0
+        slopes.append(float(np.median(products)) / _MEDIAN_SQUARE / float(translation[1]))
+    return max(float(np.median(slopes)), 0.0) if slopes else 0.0
+
+
+def _row_translations(points: NDArray[np.float64], separation: float) -> NDArray[np.float64]:
+    """Return the shortest translations (t, 2) of the lattice to other rows, in pixels."""
+    nothing = np.zeros((0, 2))
+    if len(points) < _ORIGINS:
+        return nothing
+    tree = cKDTree(points)
+    inner = np.argsort(np.hypot(*((points - points.mean(axis=0)) / points.std(axis=0)).T), kind="stable")
+    origins = points[inner[: len(points) // 2][:: max(len(points) // 2 // _ORIGINS, 1)]]
+    ends = tree.query_ball_point(origins, _LONGEST * separation)
+    vectors = np.concatenate([points[e] - o for e, o in zip(ends, origins, strict=True)])
+    vectors = vectors[vectors[:, 1] > _LEAST_Y * separation]
+    if not len(vectors):
+        return nothing
+    # The same vector from several columns is proposed once.
+    vectors = vectors[distinct_rows(np.rint(vectors / (_MISSED * separation)))[0]]
+    vectors = vectors[np.argsort(np.hypot(*vectors.T), kind="stable")]
+    tested = points[:: max(len(points) // _TESTED, 1)]
+    low, high = points.min(axis=0), points.max(axis=0)
+    found: list[NDArray[np.float64]] = []
+    for vector in vectors:
+        if any(np.hypot(*(vector - other)) < 2 * _MISSED * separation for other in found):
+            continue
+        ends = tested + vector
+        inside = ((ends >= low) & (ends <= high)).all(axis=1)
+        away, nearest = tree.query(ends[inside], distance_upper_bound=_MISSED * separation)
+        hit = np.isfinite(away)
+        if inside.sum() < _ORIGINS or hit.mean() < _MAPPED:
+            continue
+        found.append(np.median(points[nearest[hit]] - tested[inside][hit], axis=0))
+        if len(found) == _TRANSLATIONS:
+            break
+    return np.array(found).reshape(-1, 2)
+
+
+def _products_of_parts(
+    points: NDArray[np.float64], translation: NDArray[np.float64], separation: float
+) -> NDArray[np.float64]:
+    """Return the mean product of the departures of distant parts of each row along x, in squared pixels, shape (bands,)."""
+    away, end = cKDTree(points).query(points + translation, distance_upper_bound=_MISSED * separation)
+    start = np.flatnonzero(np.isfinite(away))
+    departure = points[end[start], 0] - points[start, 0]
+    departure -= np.median(departure)
+    x, y = points[start].T
+    band = np.unique((y / (_BAND_HEIGHT * separation)).astype(int), return_inverse=True)[1]
+    part = np.minimum((_PARTS * (x - x.min()) / max(float(np.ptp(x)), 1e-9)).astype(int), _PARTS - 1)
+    n_bands = int(band.max()) + 1 if len(band) else 0
+    cell = band * _PARTS + part
+    count = np.bincount(cell, minlength=n_bands * _PARTS).reshape(n_bands, _PARTS).astype(float)
+    total = np.bincount(cell, departure, minlength=n_bands * _PARTS).reshape(n_bands, _PARTS)
+    mean = total.sum(axis=1) / np.maximum(count.sum(axis=1), 1)
+    total -= count * median_filter(mean, _SLOW_BANDS, mode="nearest")[:, None]
+    first, second = np.nonzero(np.subtract.outer(np.arange(_PARTS), np.arange(_PARTS)) <= -_APART)
+    weight = (count[:, first] * count[:, second]).sum(axis=1)
+    product = (total[:, first] * total[:, second]).sum(axis=1)
+    return np.asarray(product[weight > 0] / weight[weight > 0])

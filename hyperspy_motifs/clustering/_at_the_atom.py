@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from hyperspy_motifs.zernike import MomentsLike, radial_polynomials, to_complex
 
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
+from ._environment import Sublattices, vacant_places
 from ._mixture import axes_of
 from ._neighbourhood_features import NeighbourhoodFeatures, missing_error
 from ._split_test import fold_numbers
@@ -25,6 +26,7 @@ _CORE_ORDER = 4  # radial order of the moments of the core
 _FEWEST = 4  # atoms with known surroundings, from which two groups are compared
 # Total variation of the kinds of nearest neighbours; half of them differ at an interface.
 _OTHER_SUBLATTICE = 0.75
+_ROW = 0.5  # distances along y within which atoms are of one row of the scan
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class _Group:
         Atoms that the places are computed from.
     off : float
         Median squared distance of the nearest neighbours of the sample from the places.
+    wander : float
+        Variance of the places by the wander of the scan, which displaces all atoms of a row alike.
+    absent : float
+        Median number of nearest neighbours that are neither there nor vacant.
     """
 
     members: NDArray[np.int64]
@@ -51,12 +57,14 @@ class _Group:
     nearest: NDArray[np.float64]
     n_placed: int
     off: float
+    wander: float
+    absent: float
 
     def variance_of_places(self) -> float:
         """In each direction; the scatter of the neighbours about places that follow them is the smaller."""
         # `off` is the median of the mean square of k distances in the plane: twice the variance in one direction, nearly.
         k = len(self.places)
-        return float(self.off * k / chi2.median(2 * k) / max(self.n_placed - 1, 1))
+        return float(self.off * k / chi2.median(2 * k) / max(self.n_placed - 1, 1)) + self.wander
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class AtTheAtom:
         Atoms with whole discs.
     rotation_invariant : bool
     kinds : ndarray of int, shape (n,)
+    absent : ndarray of int, shape (n,)
+        Nearest neighbours that are usual for the kind, and neither there nor vacant.
     """
 
     column: NDArray[np.float64]
@@ -87,6 +97,7 @@ class AtTheAtom:
     known: NDArray[np.bool_]
     rotation_invariant: bool
     kinds: NDArray[np.integer]
+    absent: NDArray[np.int64]
 
     @classmethod
     def of(
@@ -107,7 +118,12 @@ class AtTheAtom:
         core = core_features(first, values, unit, rotation_invariant)
         error = missing_error(features, first, unit)
         near = neighbours.within(CONSTANTS.bonded)
-        return cls(features.filled(), core, error, near, known, rotation_invariant, kinds)
+        absent = _absent_neighbours(neighbours, kinds)
+        return cls(features.filled(), core, error, near, known, rotation_invariant, kinds, absent)
+
+    def with_kinds(self, neighbours: Neighbourhoods, kinds: NDArray[np.integer]) -> AtTheAtom:
+        """Return the same for other kinds (n,) of the atoms."""
+        return replace(self, kinds=kinds, absent=_absent_neighbours(neighbours, kinds))
 
     def merged(self, groups: NDArray[np.integer]) -> NDArray[np.int32]:
         """Return the number (g,) of each group after those that do not differ at the atom were merged, the nearest first.
@@ -175,17 +191,24 @@ class AtTheAtom:
 
     def _group(self, members: NDArray[np.int64]) -> _Group:
         sample = members[:: max(1, -(-len(members) // SAMPLE))]
-        atoms = self.neighbours.take(members[:: max(1, -(-len(members) // SMALLEST_SAMPLE))])
+        placed = members[:: max(1, -(-len(members) // SMALLEST_SAMPLE))]
+        atoms = self.neighbours.take(placed)
         places = nearest_places(atoms, CONSTANTS.bonded, rotation_invariant=self.rotation_invariant)
         near = np.hypot(*np.moveaxis(atoms.offsets, -1, 0)) < CONSTANTS.bonded
         around = atoms.kinds(self.kinds)[near & (atoms.neighbours >= 0)]
         nearest = np.bincount(around, minlength=int(self.kinds.max()) + 1) / max(len(around), 1)
         off = self._off(sample, places) if len(places) else 0.0
-        return _Group(members, sample, places, nearest, len(atoms.neighbours), off)
+        absent = float(np.median(self.absent[placed])) if len(placed) else np.nan
+        n_rows = len(np.unique(np.rint(atoms.window[:, 2] / _ROW)))
+        wander = 0.5 * atoms.wander * float(np.abs(places[:, 1]).mean()) / n_rows if len(places) else 0.0
+        return _Group(members, sample, places, nearest, len(placed), off, wander, absent)
 
     def _difference(self, a: _Group, b: _Group) -> float:
         """Return how much two groups differ in their columns and kinds of neighbours: 1 or more if they are two motifs."""
         if min(len(a.members), len(b.members)) < _FEWEST:
+            return np.inf
+        # At the rim of a crystal neighbours are absent where no vacancy is: nothing there predicts them.
+        if abs(a.absent - b.absent) >= 1:
             return np.inf
         nearest = 0.5 * float(np.abs(a.nearest - b.nearest).sum()) / _OTHER_SUBLATTICE
         return nearest if nearest >= 1 else max(self._column_difference(a, b), nearest)
@@ -227,6 +250,21 @@ class AtTheAtom:
             atoms, places, CONSTANTS.bonded, rotation_invariant=self.rotation_invariant
         )
         return float(np.median(found**2))
+
+
+def _absent_neighbours(neighbours: Neighbourhoods, kinds: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return how many nearest neighbours of each atom (n,), of those usual for its kind, are neither there nor vacant.
+
+    It is 0 near the border, where not all neighbours of a vacant place are seen.
+    """
+    sublattices = Sublattices.of(neighbours, kinds)
+    bonds = sublattices.bonds[kinds]
+    atom, x, y = vacant_places(neighbours, bonds, sublattices.host[kinds])
+    vacant = np.bincount(atom[np.hypot(x, y) < CONSTANTS.bonded], minlength=len(kinds))
+    near = np.hypot(*np.moveaxis(neighbours.offsets, -1, 0)) < CONSTANTS.bonded
+    there = (near & (neighbours.neighbours >= 0)).sum(axis=1)
+    inner = (np.abs(neighbours.window) > 3 * CONSTANTS.bonded).all(axis=1)
+    return np.where(inner, np.maximum(bonds - there - vacant, 0), 0)
 
 
 def squared_separation(A: NDArray[np.float64], B: NDArray[np.float64], error: float = 0.0) -> float:

@@ -105,7 +105,7 @@ class ClusteringConstants:
     outlier_degrees: float = 1.0
     #: Error of moments beside the noise of the image, as a share of their root mean square: sampling, scan distortion, what
     #: remains of the tails of neighbours. Images with less noise get as much before motifs are sought.
-    systematic_error: float = 0.01
+    systematic_error: float = 0.02
     #: Radius below which a disc holds the centre of one column alone (distances).
     one_column: float = 0.9
     #: Radius whose outer ring shows what leaks into the disc of one column (distances).

@@ -158,7 +158,7 @@ class StrainEffects:
             bound[group] = 3 * robust_spread(strain[members] - typical[group], axis=0)
             members &= (np.abs(strain - typical[group]) <= bound[group]).all(axis=1)
             contrast = _contrasts(neighbours, np.flatnonzero(members))
-            z, x = contrast @ effects._damped(strain[members], group), contrast @ X[members]
+            z, x = contrast @ effects._limited(strain[members], group), contrast @ X[members]
             normal = z.T @ z + 1e-12 * np.eye(n_strains)
             effects.coefficients[group] = np.linalg.solve(normal, z.T @ x)
         return effects
@@ -170,14 +170,16 @@ class StrainEffects:
         strain, out = _strain(neighbours, self.rotation_invariant), X.copy()
         for group in range(len(self.typical)):
             members = labels == group
-            out[members] -= self._damped(strain[members], group) @ self.coefficients[group]
+            out[members] -= self._limited(strain[members], group) @ self.coefficients[group]
         return out
 
-    def _damped(self, strain: NDArray[np.float64], group: int) -> NDArray[np.float64]:
-        """Strain relative to the usual one. Atoms beyond twice the bound are not strained but different: Tukey's biweight."""
-        apart = strain - self.typical[group]
-        square = ((apart / np.maximum(self.bound[group], 1e-12)) ** 2).sum(axis=1, keepdims=True)
-        return np.nan_to_num(apart * np.clip(1 - square / 4, 0, None) ** 2)
+    def _limited(self, strain: NDArray[np.float64], group: int) -> NDArray[np.float64]:
+        """Strain relative to the usual one, limited to the bound: what exceeds it is not strained but different.
+
+        It never decreases as the strain grows, so that the tails of one group stay attached to it.
+        """
+        apart = np.nan_to_num(strain - self.typical[group])
+        return np.clip(apart, -self.bound[group], self.bound[group])
 
 
 def _contrasts(neighbours: Neighbourhoods, members: NDArray[np.int64]) -> csr_array:

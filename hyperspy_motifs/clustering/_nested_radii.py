@@ -174,7 +174,7 @@ class NestedRadii:
             )
             self._models[first] = self._divide(view, nothing, nothing, at_atoms, self._models[first])
             kinds, _, p_values = self._models[first].classify(view.features, nothing)
-            at_atoms = replace(at_atoms, kinds=kinds)
+            at_atoms = at_atoms.with_kinds(neighbours, kinds)
         self._sublattices = None if neighbours is None else Sublattices.of(neighbours, kinds)
         around = self._around(neighbours, kinds, p_values)
         self._report(1)

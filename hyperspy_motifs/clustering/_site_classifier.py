@@ -199,12 +199,13 @@ def mixed_sites(
     own = np.unique(model.names, return_index=True)[1][: int(kinds.max()) + 1]  # a component of each
     apart = model.mixtures[0].separations()[np.ix_(own, own)]
     merges = merging_order(apart, np.bincount(kinds, minlength=len(own)))
-    sites, kind_of = sites_of_kinds(neighbours, kinds, merges, rotation_invariant, min_motif_size)
+    varied = neighbours.varied()
+    sites, kind_of = sites_of_kinds(varied, kinds, merges, rotation_invariant, min_motif_size)
     # Two sites are left to the image, which shows displacements as well.
     if sites is None or np.bincount(sites.kind).max() < _FEWEST_SITES:
         return None
     merged = kind_of[kinds]
-    found = SiteClassifier.fit(sites, neighbours, merged)
+    found = SiteClassifier.fit(sites, varied, merged)
     if not sites_mix(neighbours, merged, found.classify(neighbours, merged)[0]):
         return None
     names = kind_of[np.minimum(model.names, len(kind_of) - 1)]

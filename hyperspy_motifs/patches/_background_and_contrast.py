@@ -226,9 +226,10 @@ def estimate_local_scale(
     contrast of single columns is preserved. Areas without atoms are not used. Cells that differ from their surroundings
     (dopants, dirt) have lower weight the more they differ.
 
-    Layers of different composition change the standard deviation as well. A drift of contrast changes all kinds of atoms by
-    the same factor. The scale is therefore a constant, or a wedge across the whole image if that is significantly more likely,
-    where the brightness of the atoms is significantly more likely under that than under the field.
+    Layers of different composition change the mean and the standard deviation as well. A drift of contrast changes all kinds
+    of atoms by the same factor. The scale is therefore a constant, or a wedge across the whole image if that is significantly
+    more likely, where the brightness of the atoms is significantly more likely under that than under the field. In the same way
+    the offset is a constant where the brightness is significantly more likely above that.
 
     Parameters
     ----------
@@ -270,14 +271,28 @@ def estimate_local_scale(
     if not scale.min() > 0:
         raise ValueError("The image has no contrast around the atoms: all its values there are equal.")
     offset = fields.at_atoms(local_mean) + fields.level
-    constant = np.full(len(points), np.exp(np.log(scale).mean()))
     if len(points) < FEWEST_ATOMS_OF_A_TREND:
-        return LocalScale(offset, constant)
-    brightness = _brightness(values, points, distance) - offset
+        return LocalScale(offset, np.full(len(points), np.exp(np.log(scale).mean())))
+    brightness = _brightness(values, points, distance)
+    best, likely = _likeliest_scale(brightness - offset, points, scale)
+    steady = np.full(len(points), np.median(offset))
+    other, likely_steady = _likeliest_scale(brightness - steady, points, scale)
+    if _is_likelier(likely_steady, likely, 0):
+        return LocalScale(steady, other)
+    return LocalScale(offset, best)
+
+
+def _likeliest_scale(
+    brightness: NDArray[np.float64], points: NDArray[np.float64], local: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the `local` scale (n,), or a constant or a wedge that is likelier, and the log densities (n,) under it."""
+    constant = np.full(len(points), np.exp(np.log(local).mean()))
     wedge = constant * _wedge(brightness / constant, points)
-    steady, inclined, local = (_log_density(brightness, q) for q in (constant, wedge, scale))
+    steady, inclined, followed = (_log_density(brightness, q) for q in (constant, wedge, local))
     simple, likely = (wedge, inclined) if _is_likelier(inclined, steady, 2) else (constant, steady)
-    return LocalScale(offset, simple if _is_likelier(likely, local, 2 if simple is wedge else 0) else scale)
+    if _is_likelier(likely, followed, 2 if simple is wedge else 0):
+        return simple, likely
+    return local, followed
 
 
 def _is_likelier(one: NDArray[np.float64], other: NDArray[np.float64], coefficients: int) -> bool:

@@ -51,6 +51,9 @@ class ImageQuality:
     row_jitter : float
         Standard deviation of the displacement of single scan lines along x, in pixels, which was left; 0 where the test finds
         none.
+    row_wander : float
+        Standard deviation of the displacement along x of one row of columns from the next, over their distance, which was
+        left; 0 where the test finds none (:func:`hyperspy_motifs.atoms.measure_wander`).
     row_jumps : int
         Number of rows from which on all are displaced along x, which was left.
     flyback : float
@@ -81,6 +84,7 @@ class ImageQuality:
     row_offsets: float = 0.0
     row_offsets_left: float = 0.0
     row_jitter: float = 0.0
+    row_wander: float = 0.0
     row_jumps: int = 0
     flyback: float = 0.0
     smoothing: float = 0.0
@@ -154,6 +158,11 @@ class ImageQuality:
             lines.append(
                 f"scan lines displaced along x by {self.row_jitter:.2g} pixels or more (standard deviation), left"
             )
+        if self.row_wander:
+            lines.append(
+                f"rows of columns displaced along x by {_percent(self.row_wander)} of the neighbour distance from one to the "
+                "next (standard deviation; the scan wanders), left"
+            )
         if self.row_jumps:
             rows = "row" if self.row_jumps == 1 else "rows"
             lines.append(f"scan jumps along x at {self.row_jumps} {rows}, left")
@@ -219,6 +228,7 @@ def measure_quality(
         row_offsets=lines.offset_std / contrast,
         row_offsets_left=lines.offset_error / contrast,
         row_jitter=lines.jitter,
+        row_wander=0.0 if prepared is None else float(np.sqrt(prepared.wander / spacing)),
         row_jumps=len(lines.jumps),
         flyback=measure_flyback(here, spacing, image.data.shape[1]),
         smoothing=image.smoothing,

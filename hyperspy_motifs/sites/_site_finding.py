@@ -51,10 +51,12 @@ def density_gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     Returns
     -------
     float
-        Approximately the square of a number of standard deviations.
+        Approximately the square of a number of standard deviations; 0 if a group is empty.
     """
     if len(a) > len(b):
         a, b = b, a
+    if not len(a):
+        return 0.0
     a, b = np.sort(a), np.sort(b)
     start, stop = _quantile(a, 0.5), _quantile(b, 0.5)
     sign, distance = (1.0 if stop >= start else -1.0), abs(stop - start)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from hyperspy_motifs.atoms import measure_wander
 from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 _MARGIN = 0.5  # beyond the reach, so that a neighbour just outside does not count as absent
@@ -32,12 +33,16 @@ class Neighbourhoods:
         Smallest and largest x, then y, relative to the atom, at which neighbours can be found.
     reach : float
         Largest distance of the neighbours that are compared.
+    wander : float
+        Variance, by the distance along y, of the displacement of neighbours along x by the scan
+        (:func:`hyperspy_motifs.atoms.measure_wander`).
     """
 
     offsets: NDArray[np.float64]
     neighbours: NDArray[np.int32]
     window: NDArray[np.float64]
     reach: float
+    wander: float = 0.0
 
     @classmethod
     def of(
@@ -89,7 +94,21 @@ class Neighbourhoods:
         x, y = xy.T / spacing
         window = np.column_stack([-x, (columns - 1) / spacing - x, -y, (rows - 1) / spacing - y])
         window += INSET * np.array([1.0, -1.0, 1.0, -1.0])
-        return cls(offsets, neighbours, window, float(reach))
+        first = members[0] if members else np.zeros(0, dtype=np.int64)
+        wander = measure_wander(xy[first], spacing) / spacing if len(first) > 1 else 0.0
+        return cls(offsets, neighbours, window, float(reach), wander)
+
+    def varied(self) -> Neighbourhoods:
+        """Return the same with errors of the scan that are independent from atom to atom.
+
+        Atoms of one row share its displacement, which would divide them into groups.
+        """
+        if not self.wander:
+            return self
+        spread = np.sqrt(self.wander * np.abs(self.offsets[..., 1]))
+        offsets = self.offsets.copy()
+        offsets[..., 0] += spread * np.random.default_rng(len(offsets)).standard_normal(spread.shape)
+        return replace(self, offsets=offsets)
 
     @property
     def whole(self) -> NDArray[np.bool_]:
@@ -98,16 +117,22 @@ class Neighbourhoods:
 
     def take(self, members: NDArray[np.int64]) -> Neighbourhoods:
         """Return the neighbourhoods of some atoms; `neighbours` remain indices among all atoms."""
-        return Neighbourhoods(
-            self.offsets[members], self.neighbours[members], self.window[members], self.reach
+        return replace(
+            self,
+            offsets=self.offsets[members],
+            neighbours=self.neighbours[members],
+            window=self.window[members],
         )
 
     def within(self, reach: float) -> Neighbourhoods:
         """Return the neighbourhoods with another, smaller `reach`, without the neighbours beyond it."""
         near = np.hypot(*np.moveaxis(self.offsets, -1, 0)) < reach + _MARGIN
         width = max(int(near.sum(axis=1).max(initial=0)), 1)
-        return Neighbourhoods(
-            self.offsets[:, :width].copy(), self.neighbours[:, :width].copy(), self.window, reach
+        return replace(
+            self,
+            offsets=self.offsets[:, :width].copy(),
+            neighbours=self.neighbours[:, :width].copy(),
+            reach=reach,
         )
 
     def kinds(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from hyperspy_motifs.atoms import Rounding, ScanLines, block_means, measure_rounding, undo_rounding
+from hyperspy_motifs.atoms import (
+    Rounding,
+    ScanLines,
+    block_means,
+    measure_rounding,
+    measure_wander,
+    nearest_neighbour_distance,
+    undo_rounding,
+)
 from hyperspy_motifs.common import SMALL_SAMPLE
 from hyperspy_motifs.patches import (
     LocalScale,
@@ -232,6 +240,8 @@ class DiscImage:
     Attributes
     ----------
     noise : NoiseModel
+    wander : float
+        See :func:`hyperspy_motifs.atoms.measure_wander`; in pixels of the image, 0 without `scan_lines`.
     rounding : hyperspy_motifs.atoms.Rounding
         Displacements of columns on the pixels of a simulation, which are undone; none with a `step`, of which they are a small
         part.
@@ -253,6 +263,9 @@ class DiscImage:
         self._scan_lines, self._frame = scan_lines, frame
         values = np.asarray(image)
         positions = check_positions(positions, values.shape)
+        self.wander = 0.0
+        if scan_lines is not None and len(positions) > 1:
+            self.wander = measure_wander(positions, spacing or nearest_neighbour_distance(positions))
         self._mask = None if mask is None else np.asarray(mask, bool)
         self._step = step
         if step > 1:
@@ -400,11 +413,15 @@ class DiscImage:
     def _scan_error(self, basis: DiscBasis) -> NDArray[np.float32] | None:
         """Moments (n, K) of the patches of which every row was displaced and offset at random, less those of the patches."""
         lines = self._scan_lines
-        if lines is None or not (lines.jitter or lines.offset_error):
+        if lines is None or not (lines.jitter or lines.offset_error or self.wander):
             return None
         size, step = basis.size, self._step
         # Rows are means of blocks of `step`, and displacements in pixels of that size.
-        jitter = np.float32(_VARIED * lines.jitter / step**1.5)
+        row = np.abs(np.arange(size) - (size - 1) / 2)
+        same_side = np.equal.outer(*2 * [np.arange(size) > (size - 1) / 2])
+        # A random walk from the row of the atom, to which its disc is centred, in both directions.
+        walk = np.where(same_side, np.minimum.outer(row, row), 0.0) * self.wander / step
+        moves = _drawn_from(walk + np.eye(size) * lines.jitter**2 / step**3)
         apart = np.abs(np.subtract.outer(*2 * [np.arange(size * step)]))
         covariance = np.where(
             apart < len(lines.error_covariance),
@@ -412,9 +429,7 @@ class DiscImage:
             0.0,
         )
         blocks = covariance.reshape(size, step, size, step).mean(axis=(1, 3))
-        with one_blas_thread():
-            variances, vectors = np.linalg.eigh(blocks)
-        offset = (_VARIED * vectors * np.sqrt(np.maximum(variances, 0))).T.astype(np.float32)
+        offset = _drawn_from(blocks)
         rng = np.random.default_rng(zlib.crc32(self._points.tobytes(), self._frame))
         out = np.empty((len(self._points), len(basis.modes)), np.float32)
         behind, ahead = (
@@ -424,7 +439,7 @@ class DiscImage:
         with one_blas_thread():
             for (atoms, before), (_, after) in zip(behind, ahead, strict=True):
                 moved, raised = rng.standard_normal((2, len(after), size), dtype=np.float32)
-                rows = jitter * moved[..., None] * (after - before) + (raised @ offset)[..., None]
+                rows = (moved @ moves)[..., None] * (after - before) + (raised @ offset)[..., None]
                 out[atoms] = basis.transform(rows)
         return out
 
@@ -435,6 +450,13 @@ class DiscImage:
             column, row = np.clip(np.rint(self._points).astype(int), 0, np.array(self._shape[::-1]) - 1).T
             self._distance = away[row, column]
         return self._distance < reach * np.sqrt(2) + 1
+
+
+def _drawn_from(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the matrix that turns rows of normal numbers into errors of a covariance (s, s), enlarged as `_VARIED` says."""
+    with one_blas_thread():
+        variances, vectors = np.linalg.eigh(covariance)
+    return np.asarray(_VARIED * vectors * np.sqrt(np.maximum(variances, 0)), dtype=np.float32).T
 
 
 def _patches(
