@@ -412,7 +412,8 @@ def measure_wander(positions: NDArray[np.floating], separation: float) -> float:
     Returns
     -------
     float
-        s, in squared pixels per pixel; 0 where the test finds no wander, or the columns have no translations.
+        s, in squared pixels per pixel, without what displaces several rows alike, which is strain; 0 where the test finds no
+        wander, or the columns have no translations.
     """
     points = np.asarray(positions, dtype=np.float64)
     slopes: list[float] = []

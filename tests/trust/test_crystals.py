@@ -132,7 +132,8 @@ def test_wander_of_the_scan_is_measured_and_layers_are_none():
         assert measure_wander(places, 13.0) == 0
         displaced = places + np.column_stack([wandering(places, rate, seed), np.zeros(len(places))])
         found.append(measure_wander(displaced, 13.0))
-    assert rate / 2 < np.median(found) < 2 * rate
+    # What displaces several rows alike is strain, and not counted.
+    assert rate / 4 < np.median(found) < rate
     # Displacements of single columns are none, however large.
     single = places + np.random.default_rng(0).normal(0, 0.8, places.shape)
     assert measure_wander(single, 13.0) == 0
