@@ -81,8 +81,7 @@ def measure_rounding(positions: NDArray[np.floating]) -> Rounding:
 
     - the phases of the columns in the step agree better than those of their places in the structure do, in one and in half
       the step, which a superstructure would share with them (the lengths of the mean phases are compared, one-sided, level
-      0.001 for both axes and all steps),
-    - the displacements are no larger than rounding to that step makes them, and
+      0.001 for both axes and all steps), and
     - the columns stand close to whole steps, and these predict the displacements better than a few values do, as domains have
       them (the likelihood under mixtures of normal distributions is compared). A fit may draw narrow columns to whole pixels,
       but by less.
@@ -202,9 +201,7 @@ def _agreement(places: NDArray[np.float64], moved: NDArray[np.float64]) -> float
     # The squared mean phase of n random ones is exponential with the mean 1 / n.
     number = len(frequencies) * len(_MULTIPLES)
     uniform = structure**2 < np.log(number / STRICT_LEVEL) / len(places)
-    # Places anywhere between whole steps are displaced by rounding with a uniform distribution, layers also by more.
-    possible = moved.std() * frequencies <= 1 / (2 * _HALF_WIDTH)
-    excess = np.where(possible & uniform & (agree > _AGREES), agree - structure, 0.0)
+    excess = np.where(uniform & (agree > _AGREES), agree - structure, 0.0)
     best = int(excess.argmax())
     # Distance to whole steps: a normal distribution of that standard deviation shortens the mean phase to `agree`.
     beside = -np.log(np.clip(agree[best], 1e-300, 1)) / (2 * np.pi**2 * frequencies[best] ** 2)

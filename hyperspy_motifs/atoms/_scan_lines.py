@@ -419,7 +419,7 @@ def measure_wander(positions: NDArray[np.floating], separation: float) -> float:
     slopes: list[float] = []
     for translation in _row_translations(points, separation):
         products = _products_of_parts(points, translation, separation)
-        if len(products) < _FEWEST_BANDS:
+        if len(products) < _FEWEST_BANDS or not products.any():
             continue
         # Rows are compared once: further translations show the same displacements.
         if not slopes and wilcoxon(products, alternative="greater").pvalue >= STRICT_LEVEL:

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.atoms import measure_rounding, measure_wander
+from hyperspy_motifs.atoms import measure_wander
 from hyperspy_motifs.patches import estimate_local_scale
 
 
@@ -155,12 +155,3 @@ def test_rows_displaced_by_the_scan_are_no_motifs():
     assert motifs.n_motifs == 2
     assert motifs.quality.row_wander > 0.01
     assert any("the scan wanders" in line for line in motifs.quality.lines())
-
-
-def test_layers_of_cells_are_not_taken_for_rounded_columns():
-    found = [
-        measure_rounding(layers(26, 9, 17.1 + seed / 7, seed, displaced)[0]).std
-        for seed in range(6)
-        for displaced in (-0.05, 0.05)
-    ]
-    assert np.count_nonzero(found) == 0
