@@ -14,7 +14,7 @@ from typing import TextIO, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-#: Level of a test that changes a result, or marks a single atom, unless it is rejected: one image in a thousand by chance.
+#: Level of a test whose rejection changes a result or marks a single atom: one image in a thousand by chance.
 STRICT_LEVEL = 1e-3
 #: Level of a test among few alternatives, by which one is preferred.
 LEVEL = 0.01
@@ -22,7 +22,7 @@ LEVEL = 0.01
 REPORTED_LEVEL = 0.05
 #: Smallest side of an image, in pixels: there is room for a shell of nearest neighbours, a patch and a margin.
 SMALLEST_IMAGE = 16
-#: Sizes of samples, evenly spaced in the data, that show what all show: a statistic to some percent, or a tenth of that.
+#: Sizes of samples, evenly spaced in the data, that show what all show: a mean to 2, 3 and 7 % of the standard deviation.
 SAMPLE, SMALL_SAMPLE, SMALLEST_SAMPLE = 2000, 1000, 200
 #: Fewer atoms show no gain, no slow change and no translation.
 FEWEST_ATOMS_OF_A_TREND = 30

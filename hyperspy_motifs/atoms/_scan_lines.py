@@ -376,19 +376,20 @@ def measure_flyback(positions: np.ndarray, separation: float, width: float) -> f
     return float(difference.mean()) if 2 * t.sf(abs(statistic), len(difference) - 1) < STRICT_LEVEL else 0.0
 
 
-# Longest translation of the lattice by which rows are compared, and least distance of the rows along y, in separations.
+# Longest translation of the lattice by which rows are compared, and least distance of the rows along y, in separations: to the
+# next cell of a perovskite or a honeycomb, and beyond the neighbours in one row.
 _LONGEST, _LEAST_Y = 4.5, 0.4
-# Share of the columns that a translation maps to columns, and distance up to which it does, in separations.
+# Share of the columns that a translation maps to columns: more than a boundary in the middle leaves. Distance up to which it
+# does, in separations: less than half of that of any two columns.
 _MAPPED, _MISSED = 0.7, 0.2
-# Columns at which translations are sought, and that they are tested on; translations that are compared.
+# Columns at which translations are sought, and that they are tested on (share known to 0.02); translations that are compared.
 _ORIGINS, _TESTED, _TRANSLATIONS = 24, 400, 4
-# Height of the bands of rows that are moved together, in separations; parts of a band along x that are compared, and the
-# least distance between two of them: strain of the specimen is not alike that far apart.
-_BAND_HEIGHT, _PARTS, _APART = 0.25, 8, 3
-# Bands over which slow distortion is removed, which is strain for a neighbourhood, and fewest bands.
-_SLOW_BANDS, _FEWEST_BANDS = 9, 24
-# Median of a squared Gaussian variable over its variance.
-_MEDIAN_SQUARE = 0.455
+# Parts of the rows along x that are compared, and the least distance between two: strain of the specimen is not alike that far
+# apart.
+_PARTS, _APART = 8, 3
+# Longest period along y of the displacements that count, as slower ones are strain for a neighbourhood, and distance of two
+# rows of columns, in separations: that of a centred square lattice. Fewest frequencies: a test of level 0.001 needs ten.
+_SLOWEST, _ROW_DISTANCE, _FEWEST_FREQUENCIES = 6.0, 0.7, 10
 
 
 def measure_wander(positions: NDArray[np.floating], separation: float) -> float:
@@ -396,11 +397,14 @@ def measure_wander(positions: NDArray[np.floating], separation: float) -> float:
 
     A translation T of the lattice maps columns to columns. Where the scan is displaced along x by u(y), the difference of
     their positions along x departs from :math:`T_x` by :math:`u(y + T_y) - u(y)`, over the whole width of the image alike,
-    which strain of the specimen and errors of positions do not. The products of the departures of distant parts of a row
-    therefore have this square as their expectation. Where they are significantly positive (signed-rank test), u is taken as
-    a random walk with the structure function
+    which errors of positions do not. The cross-spectra of the departures of distant parts of the rows therefore have the power
+    of this difference as their expectation. A superstructure that displaces rows has all its power at a few frequencies, and
+    wander at most: where the cross-spectra are significantly positive over all frequencies (signed-rank test), u is taken as a
+    random walk with the structure function
 
-    .. math:: \langle (u(y + h) - u(y))^2 \rangle = s h .
+    .. math:: \langle (u(y + h) - u(y))^2 \rangle = s h ,
+
+    and s follows from the median of the power over the frequencies.
 
     Parameters
     ----------
@@ -412,19 +416,20 @@ def measure_wander(positions: NDArray[np.floating], separation: float) -> float:
     Returns
     -------
     float
-        s, in squared pixels per pixel, without what displaces several rows alike, which is strain; 0 where the test finds no
-        wander, or the columns have no translations.
+        s, in squared pixels per pixel, without what displaces several rows alike, which is strain, and too low where positions
+        are as uncertain as rows are displaced; 0 where the test finds no wander, or the columns have no translations.
     """
     points = np.asarray(positions, dtype=np.float64)
     slopes: list[float] = []
     for translation in _row_translations(points, separation):
-        products = _products_of_parts(points, translation, separation)
-        if len(products) < _FEWEST_BANDS or not products.any():
+        spectrum = _cross_spectrum(points, translation, separation)
+        if not spectrum.any():
             continue
         # Rows are compared once: further translations show the same displacements.
-        if not slopes and wilcoxon(products, alternative="greater").pvalue >= STRICT_LEVEL:
+        if not slopes and wilcoxon(spectrum, alternative="greater").pvalue >= STRICT_LEVEL:
             return 0.0
-        slopes.append(float(np.median(products)) / _MEDIAN_SQUARE / float(translation[1]))
+        # Power is exponentially distributed: its mean is the median over ln 2.
+        slopes.append(float(np.median(spectrum)) / np.log(2) / float(translation[1]))
     return max(float(np.median(slopes)), 0.0) if slopes else 0.0
 
 
@@ -434,7 +439,7 @@ def _row_translations(points: NDArray[np.float64], separation: float) -> NDArray
     if len(points) < _ORIGINS:
         return nothing
     tree = cKDTree(points)
-    inner = np.argsort(np.hypot(*((points - points.mean(axis=0)) / points.std(axis=0)).T), kind="stable")
+    inner = np.argsort(np.hypot(*(points - points.mean(axis=0)).T), kind="stable")
     origins = points[inner[: len(points) // 2][:: max(len(points) // 2 // _ORIGINS, 1)]]
     ends = tree.query_ball_point(origins, _LONGEST * separation)
     vectors = np.concatenate([points[e] - o for e, o in zip(ends, origins, strict=True)])
@@ -462,24 +467,31 @@ def _row_translations(points: NDArray[np.float64], separation: float) -> NDArray
     return np.array(found).reshape(-1, 2)
 
 
-def _products_of_parts(
+def _cross_spectrum(
     points: NDArray[np.float64], translation: NDArray[np.float64], separation: float
 ) -> NDArray[np.float64]:
-    """Return the mean product of the departures of distant parts of each row along x, in squared pixels, shape (bands,)."""
+    """Return the mean cross-power of the departures of distant parts of the rows along x, in squared pixels, at frequencies
+    along y; empty where there are too few rows."""
     away, end = cKDTree(points).query(points + translation, distance_upper_bound=_MISSED * separation)
     start = np.flatnonzero(np.isfinite(away))
     departure = points[end[start], 0] - points[start, 0]
-    departure -= np.median(departure)
     x, y = points[start].T
-    band = np.unique((y / (_BAND_HEIGHT * separation)).astype(int), return_inverse=True)[1]
+    height = float(np.ptp(y)) if len(y) else 0.0
+    slowest, fastest = height / (_SLOWEST * separation), height / (2 * _ROW_DISTANCE * separation)
+    frequencies = np.arange(int(slowest) + 1, int(fastest) + 1)
+    if len(frequencies) < _FEWEST_FREQUENCIES:
+        return np.zeros(0)
+    departure -= np.median(departure)
+    along = (y - y.min()) / height
+    taper = np.sin(np.pi * along) ** 2
     part = np.minimum((_PARTS * (x - x.min()) / max(float(np.ptp(x)), 1e-9)).astype(int), _PARTS - 1)
-    n_bands = int(band.max()) + 1 if len(band) else 0
-    cell = band * _PARTS + part
-    count = np.bincount(cell, minlength=n_bands * _PARTS).reshape(n_bands, _PARTS).astype(float)
-    total = np.bincount(cell, departure, minlength=n_bands * _PARTS).reshape(n_bands, _PARTS)
-    mean = total.sum(axis=1) / np.maximum(count.sum(axis=1), 1)
-    total -= count * median_filter(mean, _SLOW_BANDS, mode="nearest")[:, None]
+    spectra = np.zeros((_PARTS, len(frequencies)), dtype=np.complex128)
+    for number in range(_PARTS):
+        own = part == number
+        if own.any():
+            waves = np.exp(-2j * np.pi * np.outer(frequencies, along[own]))
+            spectra[number] = waves @ (taper[own] * departure[own]) / np.count_nonzero(own)
     first, second = np.nonzero(np.subtract.outer(np.arange(_PARTS), np.arange(_PARTS)) <= -_APART)
-    weight = (count[:, first] * count[:, second]).sum(axis=1)
-    product = (total[:, first] * total[:, second]).sum(axis=1)
-    return np.asarray(product[weight > 0] / weight[weight > 0])
+    power = (spectra[first] * spectra[second].conj()).real.mean(axis=0)
+    n_rows = height / (_ROW_DISTANCE * separation)
+    return np.asarray(power * n_rows / np.mean(taper**2))

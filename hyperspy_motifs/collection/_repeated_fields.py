@@ -66,7 +66,7 @@ def _drift(one: MeasuredImage, other: MeasuredImage) -> NDArray[np.float64] | No
     from hyperspy_motifs.pipeline import recognised_at
     from hyperspy_motifs.zernike import noise_unit
 
-    if one.stamp.shape != other.stamp.shape or not np.allclose(one.stamp.scale, other.stamp.scale):
+    if one.stamp.shape != other.stamp.shape or not np.allclose(one.stamp.scale, other.stamp.scale, atol=0):
         return None
     radius = max((r for r in one.moments if r <= recognised_at()), default=0.0)
     if radius not in other.moments or one.orders[radius] != other.orders[radius]:

@@ -426,6 +426,8 @@ def _joined(each: Sequence[Neighbourhoods], orientations: Sequence[Orientation])
         np.concatenate(numbers).astype(np.int32),
         np.concatenate(windows),
         each[0].reach,
+        # In a turned image the scan displaces rows along another direction.
+        float(np.mean([0.0 if o.angle else one.wander for one, o in zip(each, orientations, strict=False)])),
     )
 
 

@@ -239,7 +239,7 @@ def warn_of_channels(signal: BaseSignal) -> None:
         f"The signal is taken as a movie of {axes[0].size} frames of 8 bits. If they are the channels of a colour picture, "
         "make it grey first: signal = signal.inav[:3].mean(). If they are frames, give their axis a unit, such as 's'.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

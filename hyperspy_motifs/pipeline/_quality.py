@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Jitter of scan lines is reported from this number of pixels on: a column covers several rows, and its position is the mean of
 # theirs.
 _JITTER = 0.1
+# Wander of the scan is reported from this part of the neighbour distance on: less displaces no neighbours that are compared
+# (`displaced` of the clustering).
+_WANDER = 0.01
 # Part of the atoms under patches, and of the field without data, from which on they are told.
 _SOME = 0.001
 # Second order of reflections of a honeycomb, over the inverse distance of its columns. The first order is alike for bright and
@@ -52,8 +55,8 @@ class ImageQuality:
         Standard deviation of the displacement of single scan lines along x, in pixels, which was left; 0 where the test finds
         none.
     row_wander : float
-        Standard deviation of the displacement along x of one row of columns from the next, over their distance, which was
-        left; 0 where the test finds none (:func:`hyperspy_motifs.atoms.measure_wander`).
+        Standard deviation of the displacement along x of two rows of columns that are a neighbour distance apart, over that
+        distance, which was left; 0 where the test finds none (:func:`hyperspy_motifs.atoms.measure_wander`).
     row_jumps : int
         Number of rows from which on all are displaced along x, which was left.
     flyback : float
@@ -158,10 +161,10 @@ class ImageQuality:
             lines.append(
                 f"scan lines displaced along x by {self.row_jitter:.2g} pixels or more (standard deviation), left"
             )
-        if self.row_wander:
+        if self.row_wander > _WANDER:
             lines.append(
-                f"rows of columns displaced along x by {_percent(self.row_wander)} of the neighbour distance from one to the "
-                "next (standard deviation; the scan wanders), left"
+                f"rows of columns displaced along x by {_percent(self.row_wander)} of the neighbour distance or more from one "
+                "to the next (standard deviation; the scan wanders), left"
             )
         if self.row_jumps:
             rows = "row" if self.row_jumps == 1 else "rows"

@@ -34,7 +34,7 @@ class Neighbourhoods:
     reach : float
         Largest distance of the neighbours that are compared.
     wander : float
-        Variance, by the distance along y, of the displacement of neighbours along x by the scan
+        Variance per distance along y of the displacement of neighbours along x by the scan
         (:func:`hyperspy_motifs.atoms.measure_wander`).
     """
 

@@ -241,7 +241,7 @@ class DiscImage:
     ----------
     noise : NoiseModel
     wander : float
-        See :func:`hyperspy_motifs.atoms.measure_wander`; in pixels of the image, 0 without `scan_lines`.
+        See :func:`hyperspy_motifs.atoms.measure_wander`, in squared pixels of the image per pixel; 0 without `scan_lines`.
     rounding : hyperspy_motifs.atoms.Rounding
         Displacements of columns on the pixels of a simulation, which are undone; none with a `step`, of which they are a small
         part.

@@ -139,6 +139,25 @@ def test_wander_of_the_scan_is_measured_and_layers_are_none():
     assert measure_wander(single, 13.0) == 0
 
 
+@pytest.mark.parametrize(
+    "pattern", [(1, -1), (1, 1, -1, -1), (1, 0, -1), (0, 1, 0, -1), (1, 1, 1, -1, -1, -1)]
+)
+@pytest.mark.parametrize("amplitude", [0.01, 0.03])
+def test_rows_displaced_by_a_superstructure_are_no_wander(pattern, amplitude):
+    spacing, places = 20.0, []
+    for row in range(37):
+        shift = amplitude * spacing * pattern[row % len(pattern)]
+        for column in range(31):
+            places += [
+                (spacing * (column + 0.5), spacing * (row + 0.5)),
+                (spacing * (column + 1) + shift, spacing * (row + 1)),
+            ]
+    places = np.array(places) + np.random.default_rng(1).normal(0, 0.05, (len(places), 2))
+    assert measure_wander(places, 14.1) == 0
+    places[:, 0] += wandering(places, 0.02)
+    assert measure_wander(places, 14.1) > 0.005
+
+
 def test_rows_displaced_by_the_scan_are_no_motifs():
     spacing = 19.0
     places = np.array(
