@@ -13,8 +13,8 @@ from scipy.signal.windows import hann
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm, t, wilcoxon
 
-from hyperspy_motifs.common import BAND, LEVEL, STRICT_LEVEL, distinct_rows, robust_spread
-from hyperspy_motifs.threads import over_rows
+from hyperspy_motifs.common import BAND, LEVEL, MOST_IN_MEMORY, STRICT_LEVEL, distinct_rows, robust_spread
+from hyperspy_motifs.threads import one_blas_thread, over_rows
 
 # Smallest offsets that are corrected, relative to the standard deviation of the image: less changes no result, and an image
 # without noise shows offsets as small as its rounding.
@@ -392,6 +392,8 @@ _PARTS, _APART = 8, 3
 _SLOWEST, _ROW_DISTANCE, _FEWEST_FREQUENCIES = 6.0, 0.7, 10
 
 
+# Sums of BLAS depend on the number of its threads: one, so that the bits do not.
+@one_blas_thread()
 def measure_wander(positions: NDArray[np.floating], separation: float) -> float:
     r"""Return by how much the scan wanders along x from row to row: the slope of its structure function.
 
@@ -486,11 +488,12 @@ def _cross_spectrum(
     taper = np.sin(np.pi * along) ** 2
     part = np.minimum((_PARTS * (x - x.min()) / max(float(np.ptp(x)), 1e-9)).astype(int), _PARTS - 1)
     spectra = np.zeros((_PARTS, len(frequencies)), dtype=np.complex128)
+    at_once = max(MOST_IN_MEMORY // len(frequencies), 1)
     for number in range(_PARTS):
-        own = part == number
-        if own.any():
-            waves = np.exp(-2j * np.pi * np.outer(frequencies, along[own]))
-            spectra[number] = waves @ (taper[own] * departure[own]) / np.count_nonzero(own)
+        own = np.flatnonzero(part == number)
+        for some in np.split(own, range(at_once, len(own), at_once)):
+            waves = np.exp(-2j * np.pi * np.outer(frequencies, along[some]))
+            spectra[number] += waves @ (taper[some] * departure[some]) / len(own)
     first, second = np.nonzero(np.subtract.outer(np.arange(_PARTS), np.arange(_PARTS)) <= -_APART)
     power = (spectra[first] * spectra[second].conj()).real.mean(axis=0)
     n_rows = height / (_ROW_DISTANCE * separation)
