@@ -1,5 +1,7 @@
 """The directive ``constants``: a table of the numbers in the code, read from the code when the documentation is built.
 
+``.. constants:: stage._constants`` shows those of one module.
+
 A constant is one number or several, with a name in capitals at the top of a module, or a field of a class ``...Constants``.
 """
 
@@ -58,13 +60,14 @@ def constants_of(path: Path) -> list[Constant]:
     return found
 
 
-def table() -> str:
-    """A table of all constants by package, in reStructuredText."""
-    found = [one for path in sorted(PACKAGE.rglob("*.py")) for one in constants_of(path)]
+def table(module: str = "") -> str:
+    """A table of all constants by package, or of those of one module, in reStructuredText."""
+    paths = sorted(PACKAGE.rglob("*.py")) if not module else [PACKAGE / f"{module.replace('.', '/')}.py"]
+    found = [one for path in paths for one in constants_of(path)]
     rows = [("name", "value", "what it is, unit, source")]
     for stage, those in groupby(found, key=lambda one: one.module.partition(".")[0]):
         constants = list(those)
-        rows.append((f"**{stage}**", str(len(constants)), ""))
+        rows += [] if module else [(f"**{stage}**", str(len(constants)), "")]
         rows += [(f"``{one.name}``", one.value, one.comment.replace("|", r"\|")) for one in constants]
     text = [".. list-table::\n   :header-rows: 1\n   :widths: 26 14 60\n"]
     return "\n".join(
@@ -77,8 +80,10 @@ def setup(app: Any) -> dict[str, bool]:
     from sphinx.util.docutils import SphinxDirective
 
     class ConstantsTable(SphinxDirective):
+        optional_arguments = 1
+
         def run(self) -> list[nodes.Node]:
-            return self.parse_text_to_nodes(table())
+            return self.parse_text_to_nodes(table(*self.arguments))
 
     app.add_directive("constants", ConstantsTable)
     return {"parallel_read_safe": True}
