@@ -1,4 +1,4 @@
-"""The result of many images, and its report."""
+"""The result of many images, opened again, compared and drawn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from hyperspy_motifs import store
 from hyperspy_motifs.common import signed_degrees, write_csv
 
-from ._group_comparison import GroupComparison, compare_groups, find_cautions
-from ._saved_images import Assigned, SavedImages
+from ._group_comparison import GroupComparison, compare_groups, find_cautions, unique_names, write_report
+from ._saved_images import Assigned, SavedImages, several
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -80,7 +80,9 @@ class MotifCollection:
         if self._saved is not None and not self._saved.is_open(number):
             return self._saved.assigned(number)
         motifs = self[number]
-        return Assigned.of_record(motifs._refresh(), self.orientations[number])
+        level = float(motifs.parameters["options"]["alpha"])
+        known = motifs.labels, motifs.probabilities, motifs.outlier_score
+        return Assigned.of(*known, level, self.orientations[number])
 
     # ------------------------------------------------------------------ what was found
 
@@ -359,8 +361,6 @@ class MotifCollection:
         -------
         pathlib.Path
         """
-        from ._report import write_report
-
         return write_report(self, path, groups, title)
 
     def plot_populations(self, *, groups: Sequence[object] | None = None, ax: Axes | None = None) -> Axes:
@@ -405,6 +405,71 @@ class MotifCollection:
         return plot_image_map(_scaled(self.similarity), self._titles, groups=groups, ax=ax)
 
 
+def open_collection(images: Sequence[BaseSignal] | str | os.PathLike[str]) -> MotifCollection:
+    """Return the collection of images that already have motifs of one model, without a new analysis.
+
+    These are images of :func:`find_motifs`, saved and loaded again, and others to which the model of the collection was applied
+    (:meth:`AtomicImage.apply_model <hyperspy_motifs.signals.AtomicImage.apply_model>`), also after an update of the model.
+
+    Parameters
+    ----------
+    images : sequence of AtomicImage or path, or the path of a folder
+        A folder is one that ``find_motifs(images, results=folder)`` wrote; its images are read when they are asked for.
+
+    Returns
+    -------
+    MotifCollection
+        In the order of `images`. The orientation of an image to which the model was applied later is NaN.
+
+    Raises
+    ------
+    ValueError
+        If an image has no motifs, or those of another model; the message names it.
+
+    Examples
+    --------
+    >>> import hyperspy_motifs as hm
+    >>> images = [hm.data.monolayer(shape=(160, 192), rotation=a, random_state=k)[0] for k, a in enumerate((0, 20))]
+    >>> collection = hm.find_motifs(images, show_progressbar=False)
+    >>> (hm.open_collection(images).counts == collection.counts).all()
+    np.True_
+    """
+    from hyperspy_motifs.clustering import to_state
+    from hyperspy_motifs.models import from_bytes
+
+    if isinstance(images, str | os.PathLike):
+        saved = SavedImages.of_folder(images)
+        model = cast("tuple[MotifModel, Any]", saved.kept_model())[0]
+        return MotifCollection(saved, model, names=saved.names, orientations=saved.orientations())
+    signals = store.open_images(several(images))
+    models, states, turned = [], [], []
+    for number, signal in enumerate(signals):
+        name = f"Image {number} ({store.title_of(signal)})"
+        if not store.has_result(signal):
+            raise ValueError(
+                f"{name} has no motifs: hyperspy_motifs.find_motifs([...]) finds those of all images."
+            )
+        record = store.read(signal)
+        if record.parameters.get("learned") not in ("collection", "model") or record.model is None:
+            raise ValueError(
+                f"{name} has motifs of its own, not of the model of a collection: analyse all images with "
+                "hyperspy_motifs.find_motifs([...]), or apply the model to it with apply_model(collection.model)."
+            )
+        models.append(from_bytes(record.model))
+        extensions = ({**to_state(one.model.classifier), "": one.numbers} for one in models[-1].extensions)
+        states.append([to_state(models[-1].classifier), *extensions])
+        # A model that was updated has the numbers of the one before.
+        for first, last in zip(states[0], states[-1], strict=False):
+            if last.keys() != first.keys() or not all(np.array_equal(last[k], first[k]) for k in first):
+                raise ValueError(
+                    f"{name} has motifs of another model than image 0 ({store.title_of(signals[0])})."
+                )
+        angle, mirrored = record.parameters.get("orientation", (np.nan, False))
+        turned.append((float(angle), bool(mirrored)))
+    grown = max(models, key=lambda one: len(one.extensions))
+    return MotifCollection(signals, grown, names=[store.title_of(s) for s in signals], orientations=turned)
+
+
 def _sequence(corners: Sequence[int], names: Sequence[str]) -> str:
     return " ".join("vacancy" if k < 0 or k >= len(names) else names[k] for k in corners)
 
@@ -420,17 +485,3 @@ def _scaled(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     axes = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0))
     # The sign of an eigenvector is arbitrary: the largest entry is positive.
     return np.asarray(axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] + 1e-300))
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Return the names, with numbers where they repeat that make no name a second time."""
-    seen = Counter(names)
-    number: Counter[str] = Counter()
-    out = []
-    for name in names:
-        unique = name
-        while seen[name] > 1 and unique in seen:
-            number[name] += 1
-            unique = f"{name} {number[name]}"
-        out.append(unique)
-    return out

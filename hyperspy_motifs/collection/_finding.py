@@ -1,10 +1,10 @@
-"""Motifs of many images with one model."""
+"""Motifs of many images with one model, which learns those of further images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,13 +16,14 @@ from hyperspy_motifs.models import (
     Orientation,
     PooledMoments,
     PooledOnce,
+    extended,
     find_orientation,
     informative_images,
     to_arrays,
 )
 
-from ._measuring import Fields, Measuring, Shared, assign, in_degrees, put, save
-from ._repeated_fields import atoms_of_fields
+from ._group_comparison import unique_names
+from ._measuring import Fields, Measuring, Shared, assign, atoms_of_fields, in_degrees, put, save
 from ._saved_images import (
     Assigned,
     OneAtATime,
@@ -30,6 +31,7 @@ from ._saved_images import (
     each_with_detectors,
     of_fit,
     opened,
+    several,
     tree_of_labels,
 )
 
@@ -135,13 +137,13 @@ def find_motifs(
     from hyperspy_motifs.clustering import RADII
     from hyperspy_motifs.pipeline import FindOptions
 
-    from ._collection import MotifCollection, unique_names
+    from ._collection import MotifCollection
 
     wanted = FindOptions(
         separation, polarity, refine, radius, rotation_invariant=rotation_invariant, n_motifs=n_motifs,
         min_motif_size=min_motif_size, alpha=alpha, random_state=random_state, complete=complete,
     )  # fmt: skip
-    given = each_with_detectors(_several(images), detectors)
+    given = each_with_detectors(several(images), detectors)
     radii = tuple(RADII) if radius == "auto" else tuple(sorted({*RADII, float(radius)}))
     # One angle turns no polycrystal.
     align = align and not rotation_invariant
@@ -296,85 +298,8 @@ def _learned(
     return learned, shared, found()
 
 
-def open_collection(images: Sequence[BaseSignal] | str | PathLike[str]) -> MotifCollection:
-    """Return the collection of images that already have motifs of one model, without a new analysis.
-
-    These are images of :func:`find_motifs`, saved and loaded again, and others to which the model of the collection was applied
-    (:meth:`AtomicImage.apply_model <hyperspy_motifs.signals.AtomicImage.apply_model>`), also after an update of the model.
-
-    Parameters
-    ----------
-    images : sequence of AtomicImage or path, or the path of a folder
-        A folder is one that ``find_motifs(images, results=folder)`` wrote; its images are read when they are asked for.
-
-    Returns
-    -------
-    MotifCollection
-        In the order of `images`. The orientation of an image to which the model was applied later is NaN.
-
-    Raises
-    ------
-    ValueError
-        If an image has no motifs, or those of another model; the message names it.
-
-    Examples
-    --------
-    >>> import hyperspy_motifs as hm
-    >>> images = [hm.data.monolayer(shape=(160, 192), rotation=a, random_state=k)[0] for k, a in enumerate((0, 20))]
-    >>> collection = hm.find_motifs(images, show_progressbar=False)
-    >>> (hm.open_collection(images).counts == collection.counts).all()
-    np.True_
-    """
-    from hyperspy_motifs.clustering import to_state
-    from hyperspy_motifs.models import from_bytes
-
-    from ._collection import MotifCollection
-
-    if isinstance(images, str | PathLike):
-        saved = SavedImages.of_folder(images)
-        model = cast("tuple[MotifModel, Any]", saved.kept_model())[0]
-        return MotifCollection(saved, model, names=saved.names, orientations=saved.orientations())
-    signals = store.open_images(_several(images))
-    models, states, turned = [], [], []
-    for number, signal in enumerate(signals):
-        name = f"Image {number} ({store.title_of(signal)})"
-        if not store.has_result(signal):
-            raise ValueError(
-                f"{name} has no motifs: hyperspy_motifs.find_motifs([...]) finds those of all images."
-            )
-        record = store.read(signal)
-        if record.parameters.get("learned") not in ("collection", "model") or record.model is None:
-            raise ValueError(
-                f"{name} has motifs of its own, not of the model of a collection: analyse all images with "
-                "hyperspy_motifs.find_motifs([...]), or apply the model to it with apply_model(collection.model)."
-            )
-        models.append(from_bytes(record.model))
-        extensions = ({**to_state(one.model.classifier), "": one.numbers} for one in models[-1].extensions)
-        states.append([to_state(models[-1].classifier), *extensions])
-        # A model that was updated has the numbers of the one before.
-        for first, last in zip(states[0], states[-1], strict=False):
-            if last.keys() != first.keys() or not all(np.array_equal(last[k], first[k]) for k in first):
-                raise ValueError(
-                    f"{name} has motifs of another model than image 0 ({store.title_of(signals[0])})."
-                )
-        angle, mirrored = record.parameters.get("orientation", (np.nan, False))
-        turned.append((float(angle), bool(mirrored)))
-    grown = max(models, key=lambda one: len(one.extensions))
-    return MotifCollection(signals, grown, names=[store.title_of(s) for s in signals], orientations=turned)
-
-
 def _in_words(n_learnt: int, n: int) -> str:
     return f"{n} images" + (f", learned on {n_learnt} of them" if n_learnt < n else "")
-
-
-def _several(images: Sequence[Any]) -> list[Any]:
-    """Return two signals and names of files or more, as they were given."""
-    given = store.listed(images)
-    if len(given) < 2:
-        raise ValueError(
-            f"Two images or more are expected, got {len(given)}: for one call its find_motifs()."
-        )
-    return given
 
 
 def _reference(measured: Mapping[int, MeasuredImage]) -> int:
@@ -480,3 +405,78 @@ def _kinds(
         return np.asarray(_nested(pooled, radii[:1], options).labels_at_[radii[0]])
     found = _nested(PooledOnce(pooled, atoms), radii[:1], options)
     return np.asarray(found.predict(pooled, radii[0], pooled.neighbours())[0])
+
+
+def update_model(
+    motif_model: MotifModel, signals: Sequence[BaseSignal], detectors: Sequence[Any] | None = None
+) -> MotifModel:
+    """Return a model with the motifs of further images that it does not know.
+
+    Parameters
+    ----------
+    motif_model : MotifModel
+    signals : sequence of AtomicImage
+    detectors : optional
+        As in :func:`find_motifs`.
+
+    Returns
+    -------
+    MotifModel
+        See :meth:`hyperspy_motifs.models.MotifModel.update`.
+    """
+    from hyperspy_motifs.pipeline import ANCHORS, FindOptions, fitted_motif_model, measure_image
+
+    facts = motif_model.facts
+    if facts.get("continuous"):
+        raise ValueError(
+            "A model of a continuum cannot be updated: find the motifs of all images again with find_motifs."
+        )
+    fields = opened(each_with_detectors(signals, detectors))
+    if len(fields[0]) != int(facts.get("detectors", 1)):
+        raise ValueError(
+            f"The model is one of {facts.get('detectors', 1)} detectors, and {len(fields[0])} are given: give the others of "
+            "each image with detectors=."
+        )
+    # How many motifs there are, and how far apart the atoms of an image are, is that of the images of the model alone.
+    known = {k: v for k, v in facts["options"].items() if k not in ("n_motifs", "separation")}
+    options = replace(FindOptions(**known), polarity=str(facts.get("polarity", "auto")))
+    radii, orders = tuple(motif_model.classifier.radii_), dict(motif_model.orders)
+    by_number, angles, p_values = {}, {}, {}
+    for number, signal in enumerate(signals):
+        try:
+            one = measure_image(
+                signal,
+                options,
+                sorted({*radii, ORIENTED_AT}),
+                _unit(motif_model, signal),
+                orders,
+                fields[number][1:],
+            )
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"Image {number} ({store.title_of(signal)}): {error}") from error
+        source = PooledMoments([one.moments], [one.neighbours], [Orientation()], 1.0, one.orders)
+        angles[number] = motif_model.orientation_of(source)
+        p_values[number] = 1 - motif_model.predict(source, angles[number]).outlier_score
+        by_number[number] = one
+    brightness = brightness_in(by_number, angles, radii[0], asdict(options))
+    learnt, pooled, model = fit_pooled(by_number, angles, brightness, radii, asdict(options))
+    first = by_number[learnt[0]]
+    found = fitted_motif_model(
+        model, pooled, model.labels_, radii.index(model.radius_), first.stamp,
+        {**facts, "title": f"{len(signals)} images"}, most=ANCHORS, images=[by_number[k].stamp for k in learnt],
+    )  # fmt: skip
+    p_value = np.concatenate([p_values[k] for k in learnt])
+    if isinstance(pooled, PooledOnce):
+        p_value = p_value[pooled.rows]
+    return extended(motif_model, found, p_value, model.labels_)
+
+
+def _unit(motif_model: MotifModel, signal: BaseSignal) -> float | None:
+    """Return the unit of the radii in an image, as :meth:`AtomicImage.apply_model` takes it; None for its own distance."""
+    units = store.Stamp.of(signal).units
+    length = store.length_in(motif_model.facts, motif_model.units, units)
+    if length is not None:
+        return length
+    if motif_model.facts.get("aligned") or motif_model.units != units or not store.is_length(units):
+        return None
+    return float(motif_model.spacing)

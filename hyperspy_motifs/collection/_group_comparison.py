@@ -1,9 +1,17 @@
-"""How often motifs occur in groups of images, which are the samples, not the atoms; cautions about unlike images."""
+"""How often motifs occur in groups of images, which are the samples, not the atoms.
+
+Cautions about unlike images, and the page that reports all.
+"""
 
 from __future__ import annotations
 
+import datetime
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +21,13 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import xlog1py, xlogy
 
 from hyperspy_motifs.common import REPORTED_LEVEL
+from hyperspy_motifs.motifs import Page, add_drawing
+
+if TYPE_CHECKING:
+    from ._collection import MotifCollection
+
+# Images whose atoms are drawn in a report; all are in its tables.
+_MOST_DRAWN = 60
 
 
 @dataclass(frozen=True)
@@ -309,3 +324,87 @@ def _listed(names: Sequence[str]) -> str:
     """Return some names in a line."""
     more = len(names) - _NAMED
     return ", ".join([*names[:_NAMED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names, with numbers where they repeat that make no name a second time."""
+    seen = Counter(names)
+    number: Counter[str] = Counter()
+    out = []
+    for name in names:
+        unique = name
+        while seen[name] > 1 and unique in seen:
+            number[name] += 1
+            unique = f"{name} {number[name]}"
+        out.append(unique)
+    return out
+
+
+def write_report(
+    collection: MotifCollection, path: str | PathLike[str], groups: Sequence[object] | None, title: str | None
+) -> Path:
+    """See :meth:`MotifCollection.report`."""
+    import matplotlib.pyplot as plt
+
+    counts = collection.counts
+    now = datetime.datetime.now(datetime.UTC)
+    about = f"{len(collection)} images, {counts.sum():,} atoms, {collection.n_motifs} motifs of one model."
+    page = Page(
+        f"Motifs of {title or f'{len(collection)} images'}", f"{about} Written {now:%Y-%m-%d %H:%M} UTC."
+    )
+    for line in collection.cautions():
+        page.add("caution", line)
+    with plt.ioff():
+        if groups is not None and len({str(g) for g in groups}) > 1:
+            _comparison(page, collection, groups)
+        page.add("heading", "Frequencies")
+        add_drawing(
+            page, collection.plot_populations, "Fraction of each motif in each image",
+            "Fraction of the atoms of each image that belong to each motif, with standard errors.", groups=groups,
+        )  # fmt: skip
+        if len(collection) > 2:
+            add_drawing(
+                page, collection.plot_similarity, "Images as points, near to each other if alike",
+                "Map of the images: distances are Hellinger distances of their fractions of motifs.", groups=groups,
+            )  # fmt: skip
+        names = collection.names
+        heads = [name if names.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(names)]
+        columns = dict(zip(heads, counts.T.tolist(), strict=True))
+        page.table(
+            "Atoms of each motif.",
+            {"image": collection.images, "atoms": counts.sum(axis=1).tolist(), **columns},
+        )
+        page.add("heading", "Images")
+        for name, motifs in list(zip(collection.images, collection, strict=True))[:_MOST_DRAWN]:
+            add_drawing(page, motifs.plot, f"Image {name} with a coloured dot on each atom", f"{name}.")
+    if len(collection) > _MOST_DRAWN:
+        page.add("paragraph", f"The first {_MOST_DRAWN} of {len(collection)} images are shown.")
+    page.write(path)
+    return Path(path)
+
+
+def _comparison(page: Page, collection: MotifCollection, groups: Sequence[object]) -> None:
+    found = collection.compare(groups)
+    rows = found.significant()
+    page.add("heading", "Groups")
+    for line in found.cautions():
+        page.add("caution", line)
+    page.add(
+        "paragraph",
+        f"{len(rows)} of {len(found)} frequencies differ from group '{found.reference}' at a false discovery rate of 5 %. "
+        "Images are the samples, not atoms.",
+    )
+    shown = rows.tolist() or np.argsort(found.p_values, kind="stable")[:5].tolist()
+    numbers = {
+        "%": 100 * found.fractions, "± %": 100 * found.errors, f"% in {found.reference}": 100 * found.reference_fractions,
+        "error (%)": 100 * found.reference_errors, "odds ratio": found.odds_ratios, "from": found.intervals[:, 0],
+        "to": found.intervals[:, 1], "q": found.q_values,
+    }  # fmt: skip
+    page.table(
+        "What differs." if len(rows) else "The smallest p-values; none is significant.",
+        {
+            "what": [f"{found.families[k]} {found.names[k]}" for k in shown],
+            "group": [found.groups[k] for k in shown],
+            **{head: values[shown].tolist() for head, values in numbers.items()},
+        },
+    )

@@ -343,3 +343,13 @@ def each_with_detectors(images: Sequence[Any], detectors: Sequence[Any] | None) 
             f"{', '.join(str(len(one)) for one in several)}."
         )
     return [[image, *more] for image, more in zip(images, several, strict=True)]
+
+
+def several(images: Sequence[Any]) -> list[Any]:
+    """Return two signals and names of files or more, as they were given."""
+    given = store.listed(images)
+    if len(given) < 2:
+        raise ValueError(
+            f"Two images or more are expected, got {len(given)}: for one call its find_motifs()."
+        )
+    return given

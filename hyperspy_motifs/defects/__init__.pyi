@@ -4,13 +4,13 @@ from ._counterparts import PredictedPlaces as PredictedPlaces
 from ._counterparts import find_counterparts as find_counterparts
 from ._counterparts import predict_places as predict_places
 from ._counterparts import site_kinds as site_kinds
-from ._intensities import fit_intensities as fit_intensities
 from ._nulls import combine_p_values as combine_p_values
 from ._nulls import fit_null as fit_null
 from ._nulls import null_p_values as null_p_values
 from ._nulls import ratio_p_values as ratio_p_values
 from ._outlier_tests import OutlierTests as OutlierTests
 from ._outlier_tests import compare_atoms as compare_atoms
+from ._outlier_tests import fit_intensities as fit_intensities
 from ._outliers import Outliers as Outliers
 from ._outliers import describe_outlier as describe_outlier
 from ._outliers import direction_words as direction_words

@@ -1,5 +1,3 @@
-from ._atoms_once import PooledOnce as PooledOnce
-from ._atoms_once import rows_once as rows_once
 from ._model_files import from_arrays as from_arrays
 from ._model_files import from_bytes as from_bytes
 from ._model_files import load_model as load_model
@@ -9,12 +7,15 @@ from ._moment_sources import ORIENTED_AT as ORIENTED_AT
 from ._moment_sources import DiscSource as DiscSource
 from ._moment_sources import Orientation as Orientation
 from ._moment_sources import PooledMoments as PooledMoments
+from ._moment_sources import PooledOnce as PooledOnce
 from ._moment_sources import find_orientation as find_orientation
 from ._moment_sources import image_effects as image_effects
-from ._moment_sources import informative_images as informative_images
+from ._moment_sources import neighbours_once as neighbours_once
+from ._moment_sources import rows_once as rows_once
 from ._motif_model import Anchors as Anchors
 from ._motif_model import MotifModel as MotifModel
 from ._motif_model import Prediction as Prediction
 from ._other_images import AlignedMoments as AlignedMoments
 from ._other_images import Extension as Extension
 from ._other_images import extended as extended
+from ._other_images import informative_images as informative_images

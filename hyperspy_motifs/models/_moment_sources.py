@@ -1,4 +1,4 @@
-"""Moments of one image and of many, how an image is turned, and what images differ by."""
+"""Moments of one image and of many, each atom once, how an image is turned, and what images differ by."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ _STEPS = 72
 _AXES = 12
 #: Radius that reaches the neighbours, for the orientation.
 ORIENTED_AT = 1.2
+# Distance of the corner from which positions are counted, in nearest-neighbour distances: further than neighbours are sought.
+_OUTSIDE = 10.0
 
 
 @dataclass(frozen=True)
@@ -276,56 +278,6 @@ def image_effects(
     return effects
 
 
-def informative_images(
-    values: NDArray[np.floating],
-    kinds: NDArray[np.integer],
-    images: NDArray[np.integer],
-    sound: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    r"""Return the images that show differences between atoms best if they are analysed together.
-
-    Atoms of one kind scatter by the variance v of the noise and of the specimen. Two groups of atoms, a small share of all n,
-    whose moments differ by :math:`\Delta` are separated by a statistic with the square :math:`\Delta^2 n / \bar v`, where the
-    variance is the mean over the atoms. An image with much noise adds atoms, but raises the mean. Of the images in the order of
-    their variance those are taken for which :math:`n / \bar v` is largest.
-
-    Parameters
-    ----------
-    values, kinds, images, sound
-        As in :func:`image_effects`.
-
-    Returns
-    -------
-    ndarray of int
-        Numbers of the images, ascending.
-    """
-    n_images = int(images.max()) + 1
-    number = np.array([np.count_nonzero(sound & (images == i)) for i in range(n_images)], float)
-    variance = np.full((n_images, values.shape[1]), np.inf)
-    for i in range(n_images):
-        residuals = []
-        for k in np.unique(kinds[sound & (images == i)]).tolist():
-            own = np.asarray(values[sound & (images == i) & (kinds == k)], float)
-            if len(own) >= MIN_MOTIF_SIZE:
-                residuals.append(own - np.median(own, axis=0))
-        if residuals:
-            # Robust, as a kind may still hold a rare motif.
-            variance[i] = robust_spread(np.concatenate(residuals), axis=0) ** 2
-    usable = np.isfinite(variance[:, 0])
-    if not usable.any():
-        return np.arange(n_images)
-    relative = variance / np.maximum(np.median(variance[usable], axis=0), 1e-300)
-    v = np.where(usable, relative.mean(axis=1), np.inf)
-    order = np.argsort(v, kind="stable")[: int(usable.sum())]
-    together = np.cumsum(number[order])
-    information = together**2 / np.cumsum(number[order] * v[order])
-    return np.sort(order[: int(np.argmax(information)) + 1])
-
-
-# Distance of the corner from which positions are counted, in nearest-neighbour distances: further than neighbours are sought.
-_OUTSIDE = 10.0
-
-
 class PooledMoments:
     """Moments of the atoms of all images, at any of the radii, in the orientation of the reference.
 
@@ -406,6 +358,82 @@ class PooledMoments:
                 effects[..., np.asarray(joined.modes)[:, 1] != 0] = 0
             values = values - effects[self.images, self._kinds].astype(np.float32)
         return dataclasses.replace(joined, values=values, coverage=np.minimum(joined.coverage, ALMOST_WHOLE))
+
+
+def rows_once(tracks: NDArray[np.int64], frames: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the observation of each atom that is used, ascending: another frame from atom to atom, so that all are used.
+
+    Parameters
+    ----------
+    tracks : ndarray of int, shape (n,)
+        Number of the atom that each observation shows, 0...
+    frames : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray of int, shape (atoms,)
+    """
+    order = np.lexsort((frames, tracks))
+    starts = np.flatnonzero(np.diff(tracks[order], prepend=-1))
+    lengths = np.diff(np.append(starts, len(order)))
+    return np.asarray(np.sort(order[starts + np.arange(len(starts)) % lengths]), np.int64)
+
+
+def neighbours_once(
+    of_all: Neighbourhoods, tracks: NDArray[np.int64], rows: NDArray[np.int64]
+) -> Neighbourhoods:
+    """Return the neighbours of the observations `rows`: the observations of the neighbours of each atom that are used.
+
+    Parameters
+    ----------
+    of_all : Neighbourhoods
+        Of all observations.
+    tracks : ndarray of int, shape (n,)
+        Number of the atom that each observation shows.
+    rows : ndarray of int, shape (atoms,)
+        One observation of each atom (:func:`rows_once`).
+
+    Returns
+    -------
+    Neighbourhoods
+    """
+    place = np.empty(len(rows), np.int32)
+    place[tracks[rows]] = np.arange(len(rows))
+    numbers = of_all.neighbours[rows]
+    used = np.where(numbers >= 0, place[tracks[numbers]], -1).astype(np.int32)
+    return dataclasses.replace(
+        of_all, offsets=of_all.offsets[rows], neighbours=used, window=of_all.window[rows]
+    )
+
+
+class PooledOnce:
+    """One observation of each atom among the pooled moments of many images.
+
+    Parameters
+    ----------
+    pooled : PooledMoments
+    tracks : ndarray of int, shape (n,)
+        Number of the atom that each observation shows.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (m,)
+        The observations that are used.
+    images : ndarray of int, shape (m,)
+    """
+
+    def __init__(self, pooled: PooledMoments, tracks: NDArray[np.int64]) -> None:
+        self._pooled, self._tracks = pooled, tracks
+        self.rows = rows_once(tracks, pooled.images)
+        self.images = pooled.images[self.rows]
+        self.spacing, self.orders = pooled.spacing, pooled.orders
+
+    def __call__(self, radius: float) -> Moments:
+        return self._pooled(radius).take(self.rows)
+
+    def neighbours(self) -> Neighbourhoods:
+        """Return the neighbours: the observations of the neighbours of each atom that are used."""
+        return neighbours_once(self._pooled.neighbours(), self._tracks, self.rows)
 
 
 def _joined(each: Sequence[Neighbourhoods], orientations: Sequence[Orientation]) -> Neighbourhoods:

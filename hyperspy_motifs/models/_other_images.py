@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.clustering import CONSTANTS, MotifMixture, brightness_of_known
+from hyperspy_motifs.clustering import CONSTANTS, MIN_MOTIF_SIZE, MotifMixture, brightness_of_known
+from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.zernike import zernike_modes
 
 from ._moment_sources import ORIENTED_AT, Orientation, PooledMoments, find_orientation, image_effects
@@ -23,6 +24,52 @@ if TYPE_CHECKING:
     from hyperspy_motifs.zernike import Moments
 
     from ._motif_model import MotifModel, Prediction
+
+
+def informative_images(
+    values: NDArray[np.floating],
+    kinds: NDArray[np.integer],
+    images: NDArray[np.integer],
+    sound: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    r"""Return the images that show differences between atoms best if they are analysed together.
+
+    Atoms of one kind scatter by the variance v of the noise and of the specimen. Two groups of atoms, a small share of all n,
+    whose moments differ by :math:`\Delta` are separated by a statistic with the square :math:`\Delta^2 n / \bar v`, where the
+    variance is the mean over the atoms. An image with much noise adds atoms, but raises the mean. Of the images in the order of
+    their variance those are taken for which :math:`n / \bar v` is largest.
+
+    Parameters
+    ----------
+    values, kinds, images, sound
+        As in :func:`image_effects`.
+
+    Returns
+    -------
+    ndarray of int
+        Numbers of the images, ascending.
+    """
+    n_images = int(images.max()) + 1
+    number = np.array([np.count_nonzero(sound & (images == i)) for i in range(n_images)], float)
+    variance = np.full((n_images, values.shape[1]), np.inf)
+    for i in range(n_images):
+        residuals = []
+        for k in np.unique(kinds[sound & (images == i)]).tolist():
+            own = np.asarray(values[sound & (images == i) & (kinds == k)], float)
+            if len(own) >= MIN_MOTIF_SIZE:
+                residuals.append(own - np.median(own, axis=0))
+        if residuals:
+            # Robust, as a kind may still hold a rare motif.
+            variance[i] = robust_spread(np.concatenate(residuals), axis=0) ** 2
+    usable = np.isfinite(variance[:, 0])
+    if not usable.any():
+        return np.arange(n_images)
+    relative = variance / np.maximum(np.median(variance[usable], axis=0), 1e-300)
+    v = np.where(usable, relative.mean(axis=1), np.inf)
+    order = np.argsort(v, kind="stable")[: int(usable.sum())]
+    together = np.cumsum(number[order])
+    information = together**2 / np.cumsum(number[order] * v[order])
+    return np.sort(order[: int(np.argmax(information)) + 1])
 
 
 class InKnownBrightness:

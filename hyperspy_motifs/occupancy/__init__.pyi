@@ -1,6 +1,6 @@
 from ._complete import complete as complete
-from ._expected_motifs import expected_labels as expected_labels
 from ._places import Places as Places
+from ._places import expected_labels as expected_labels
 from ._places import predict_places as predict_places
 from ._sites import Occupancy as Occupancy
 from ._sites import Sites as Sites

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.models import rows_once
+from hyperspy_motifs.models import neighbours_once, rows_once
 
 from ._model_building import MomentSource
 
@@ -114,8 +113,6 @@ class EachAtomOnce(MomentSource):
             source._clean,
         )  # fmt: skip
         self._source, self._rows, self._tracks = source, rows, tracks
-        self._place = np.empty(len(rows), np.int32)
-        self._place[tracks[rows]] = np.arange(len(rows))
 
     @property
     def n_detectors(self) -> int:
@@ -127,12 +124,7 @@ class EachAtomOnce(MomentSource):
         return found
 
     def neighbours(self) -> Neighbourhoods:
-        of_all = self._source.neighbours()
-        numbers = of_all.neighbours[self._rows]
-        used = np.where(numbers >= 0, self._place[self._tracks[numbers]], -1).astype(np.int32)
-        return dataclasses.replace(
-            of_all, offsets=of_all.offsets[self._rows], neighbours=used, window=of_all.window[self._rows]
-        )
+        return neighbours_once(self._source.neighbours(), self._tracks, self._rows)
 
     def prepared(self, number: int) -> DiscImage | None:
         return self._source.prepared(number)

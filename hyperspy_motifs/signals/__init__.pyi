@@ -1,7 +1,7 @@
 from ._atomic_image import AtomicImage as AtomicImage
+from ._atomic_image import ComplexAtomicImage as ComplexAtomicImage
 from ._atomic_image import LazyAtomicImage as LazyAtomicImage
-from ._complex_image import ComplexAtomicImage as ComplexAtomicImage
-from ._complex_image import LazyComplexAtomicImage as LazyComplexAtomicImage
+from ._atomic_image import LazyComplexAtomicImage as LazyComplexAtomicImage
 from ._panel import MotifPanel as MotifPanel
 from ._patches_and_analysis import AtomPatches as AtomPatches
 from ._patches_and_analysis import LazyAtomPatches as LazyAtomPatches

@@ -70,8 +70,12 @@ def test_a_model_learns_nothing_from_a_repeated_field(series, monkeypatch):
     pixels = field(1)
     again = [image_of(pixels, 20 + k, drift=k) for k in range(2)]
     used = []
-    once = _finding.PooledOnce
-    monkeypatch.setattr(_finding, "PooledOnce", lambda *given: used.append(once(*given)) or used[-1])
-    monkeypatch.setattr("hyperspy_motifs.collection._updating.PooledOnce", once)
+
+    class Once(_finding.PooledOnce):
+        def __init__(self, *given):
+            used.append(self)
+            super().__init__(*given)
+
+    monkeypatch.setattr(_finding, "PooledOnce", Once)
     assert collection.model.update(again) is collection.model
     assert used
