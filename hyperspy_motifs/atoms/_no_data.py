@@ -258,8 +258,14 @@ def _touches(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
 
 
 def _cut_off(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return small regions that missing pixels cut off, such as ticks and letters outside the image of a screenshot."""
-    solid = ndimage.binary_opening(~bad, np.ones((_AREA, _AREA)))
+    """Return small regions that missing pixels cut off, such as ticks and letters outside the image of a screenshot.
+
+    Dead lines cut off nothing: the image goes on behind them.
+    """
+    known = ~bad
+    for lines, pixels in ((bad.all(axis=1), known), (bad.all(axis=0), known.T)):
+        pixels[lines & ~ndimage.binary_opening(lines, np.ones(_THIN))] = True
+    solid = ndimage.binary_opening(known, np.ones((_AREA, _AREA)))
     labels, n = ndimage.label(solid)
     if n == 0:
         return np.zeros_like(bad)
@@ -267,7 +273,7 @@ def _cut_off(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
     kept = np.flatnonzero(sizes >= _LEAST_PART * sizes.max()) + 1
     # Pixels that the opening removed at the rim of a region belong to it.
     part = ndimage.binary_dilation(
-        np.isin(labels, kept), np.ones((3, 3)), iterations=_AREA // 2 + 1, mask=~bad
+        np.isin(labels, kept), np.ones((3, 3)), iterations=_AREA // 2 + 1, mask=known
     )
     return ~bad & ~part
 

@@ -48,6 +48,12 @@ def columns_of_zero(image):
     return image
 
 
+def dead_rows(image):
+    for row, value in ((56, image[56].min()), (69, image.max()), (83, 0)):
+        image[row] = value
+    return image
+
+
 @pytest.mark.parametrize(
     ("spoil", "where"),
     [
@@ -57,6 +63,7 @@ def columns_of_zero(image):
         (corners, [(np.s_[:4, 60:80], 1.0), (np.s_[50:180, 50:210], 0.0)]),
         (bar, [(np.s_[205:215, 20:90], 1.0), (np.s_[190:198, 31:59], 1.0), (np.s_[:180], 0.0)]),
         (columns_of_zero, [(np.s_[:, 100], 1.0), (np.s_[:, 180:182], 1.0), (np.s_[:, :98], 0.0)]),
+        (dead_rows, [(np.s_[[56, 69, 83]], 1.0), (np.s_[57:69], 0.0), (np.s_[70:83], 0.0)]),
     ],
 )
 @pytest.mark.parametrize("eight_bit", [False, True])
@@ -100,7 +107,7 @@ def test_hot_pixels_are_found_and_bright_dopants_are_not():
     assert len(found) <= 31
 
 
-@pytest.mark.parametrize("spoil", [border, mean_border, edge_row, corners, bar])
+@pytest.mark.parametrize("spoil", [border, mean_border, edge_row, corners, bar, dead_rows])
 def test_no_columns_where_there_is_no_data(spoil):
     image, positions = image_of(3)
     if spoil is corners:
