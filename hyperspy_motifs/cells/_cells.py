@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import pairwise
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -146,7 +147,7 @@ class Cells:
     @cached_property
     def corners(self) -> list[NDArray[np.int64]]:
         """Corners of each cell, counter-clockwise in (x, y): indices into :meth:`with_empty_sites`."""
-        return np.split(self.vertices, self.offsets[1:-1]) if len(self) else []
+        return [self.vertices[first:last] for first, last in pairwise(self.offsets.tolist())]
 
     @cached_property
     def polygons(self) -> list[NDArray[np.int64]]:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-
-from hyperspy_motifs.threads import OUTER
 
 from ._cells import Cells
 from ._classes import canonical_sequences, sequence_ids
@@ -225,34 +222,19 @@ def cells_round_points(
     return cell[order], np.r_[0, np.cumsum(sizes)].astype(np.int64), points
 
 
-@nb.njit(cache=True, **OUTER)
 def _closed_turns(
     vertices: NDArray[np.int64], successor: NDArray[np.int64], corners_at: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Corners in the order of a full turn around each point whose corners all belong to that one turn."""
-    n = len(vertices)
-    order = np.empty(n, np.int64)
-    sizes = np.empty(n, np.int64)
-    points = np.empty(n, np.int64)
-    seen = np.zeros(len(corners_at), np.bool_)
-    filled = 0
-    count = 0
-    for first in range(n):
-        point = vertices[first]
-        if seen[point]:
-            continue
-        seen[point] = True
-        corner = first
-        length = 0
-        while corner >= 0 and length < corners_at[point]:
-            order[filled + length] = corner
-            length += 1
-            corner = successor[corner]
-            if corner == first:
-                break
-        if corner == first and length == corners_at[point]:
-            sizes[count] = length
-            points[count] = point
-            filled += length
-            count += 1
-    return order[:filled], sizes[:count], points[:count]
+    first = np.sort(np.unique(vertices, return_index=True)[1])
+    points = vertices[first]
+    sizes, step = corners_at[points], np.append(successor, -1)  # from -1, no corner, to -1
+    turns = np.empty((len(first), int(sizes.max(initial=0))), dtype=np.int64)
+    corner, length = first, np.zeros(len(first), dtype=np.int64)
+    for number, turn in enumerate(turns.T, start=1):
+        turn[:] = corner
+        corner = step[corner]
+        length[(corner == first) & (length == 0)] = number
+    closed = length == sizes
+    turns, sizes = turns[closed], sizes[closed]
+    return turns[np.arange(turns.shape[1]) < sizes[:, None]], sizes, points[closed]

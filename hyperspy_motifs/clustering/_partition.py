@@ -13,7 +13,14 @@ from hyperspy_motifs.zernike import PrincipalAxes
 
 from ._constants import CONSTANTS, MIN_MOTIF_SIZE
 from ._mixture import MotifMixture, axes_of, separations_of, settled_labels
-from ._proposals import cut_between, first_candidates, held_out_groups, mixtures_of_two, refined_starts
+from ._proposals import (
+    cut_between,
+    first_candidates,
+    held_out_groups,
+    mixtures_of_two,
+    parts_of_axes,
+    refined_starts,
+)
 from ._split_test import (
     Evidence,
     FoldedPoints,
@@ -161,10 +168,11 @@ def best_splits(
     """
     n = len(X)
     P = axes_of(X).apply(X)
+    halves = parts_of_axes(P)
     candidates = [
         _Candidate(group, k)
         for k in tried_dimensions(n, P.shape[1])
-        for group in first_candidates(P[:, :k], clusters, 2 if n < CONSTANTS.few else 3)
+        for group in first_candidates(P[:, :k], clusters, halves[:k], 2 if n < CONSTANTS.few else 3)
     ]
     folded: dict[int, FoldedPoints] = {}
     candidates, positions, groups, spreads, found = _held_out(P, candidates, options, 0, folded)
@@ -264,8 +272,9 @@ def _held_out(
 
     kinds = sorted({(c.k, c.mixture) for c in candidates})
     missing = sorted({k for k, _ in kinds} - folded.keys())
-    new = for_each(lambda k: FoldedPoints.of(P[:, :k], fold, n_folds), missing, n)
-    folded.update(zip(missing, new, strict=True))
+    if missing:
+        points = FoldedPoints.of(P, fold, n_folds)
+        folded.update((k, points.along(k)) for k in missing)
     kept: list[_Candidate] = []
     positions, groups, spreads = [np.zeros((0, n))], [np.zeros((0, n), dtype=bool)], [np.zeros(0)]
     for kind, (places, numbers, own_groups, own_spreads) in zip(

@@ -22,8 +22,22 @@ _STEPS = 40  # of the refinement of a candidate
 _LINKS = 12  # neighbours in the layout that a point is linked to
 
 
+def parts_of_axes(points: NDArray[np.float64]) -> list[list[NDArray[np.bool_]]]:
+    """Return the points (n, k) beyond the median, and those in either tail, for each of the leading axes."""
+    parts = []
+    for axis, x in enumerate(points.T[:_MEDIANS]):
+        parts.append([x > np.median(x)])
+        if axis < _TAILED:
+            low, high = np.quantile(x, (_TAIL, 1 - _TAIL))
+            parts[-1] += [x < low, x > high]
+    return parts
+
+
 def first_candidates(
-    points: NDArray[np.float64], clusters: NDArray[np.integer], min_size: int
+    points: NDArray[np.float64],
+    clusters: NDArray[np.integer],
+    parts: list[list[NDArray[np.bool_]]],
+    min_size: int,
 ) -> NDArray[np.bool_]:
     """Return candidate groups, shape (c, n).
 
@@ -33,11 +47,12 @@ def first_candidates(
         Principal components.
     clusters : ndarray of int, shape (n,)
         Density clusters of the layout, negative for points between them.
+    parts : list of list of ndarray of bool, shape (n,)
+        From `parts_of_axes`, of the same axes.
     min_size : int
         Points of the smallest candidate.
     """
-    n, k = points.shape
-    out = []
+    n = len(points)
     names, count = np.unique(clusters[clusters >= 0], return_counts=True)
     names = names[(count >= min_size) & (count <= n - min_size)]
     most = max(min(CONSTANTS.candidates, CONSTANTS.tested_at_once // n), 8)
@@ -49,13 +64,9 @@ def first_candidates(
         sums = np.array([np.bincount(place, along, minlength=len(names) + 1)[:-1] for along in scaled.T])
         unusual = (sums**2).sum(axis=0) / np.bincount(place, minlength=len(names) + 1)[:-1]
         names = names[np.argsort(-unusual, kind="stable")[:most]]
-    out += [clusters == name for name in names]
-    for axis in range(min(k, _MEDIANS)):
-        x = points[:, axis]
-        out.append(x > np.median(x))
-        if axis < _TAILED:
-            low, high = np.quantile(x, (_TAIL, 1 - _TAIL))
-            out += [x < low, x > high]
+    out = [clusters == name for name in names]
+    for of_axis in parts:
+        out += of_axis
     allowed = [group for group in out if min_size <= group.sum() <= n - min_size]
     return np.array(allowed, dtype=bool).reshape(-1, n)
 
@@ -196,10 +207,13 @@ def density_clusters(
     workers = int(numba.get_num_threads()) if n > MANY else 1
     distances, indices = cKDTree(layout).query(layout, k=k, workers=workers)
     core = distances[:, min(min_motif_size, k - 1)]
-    rows = np.repeat(np.arange(n, dtype=np.int64), k - 1)
-    columns = indices[:, 1:].ravel()
-    lengths = np.maximum(np.maximum(core[rows], core[columns]), distances[:, 1:].ravel())
-    order = np.lexsort((columns, rows, lengths))
+    # Links of equal length stay in the order of their points.
+    sequence = np.argsort(indices[:, 1:], axis=1)
+    columns = np.take_along_axis(indices[:, 1:], sequence, axis=1)
+    lengths = np.take_along_axis(distances[:, 1:], sequence, axis=1)
+    lengths = np.maximum(np.maximum(core[:, None], core[columns]), lengths).ravel()
+    rows, columns = np.repeat(np.arange(n, dtype=np.int64), k - 1), columns.ravel()
+    order = np.argsort(lengths, kind="stable")
     seeds = _leaves(rows[order], columns[order], lengths[order], core, min_motif_size, prominence)
     labels = np.full(n, -1, dtype=np.int32)
     found, numbers = np.unique(seeds[seeds >= 0], return_inverse=True)
@@ -223,20 +237,23 @@ def _leaves(
     parent, members = list(range(n)), [[i] for i in range(n)]
     birth, closed = core.tolist(), [False] * n  # innermost distance of the component
     leaf_of = np.full(n, -1)
-    for i, j, length in zip(rows[tree].tolist(), columns[tree].tolist(), lengths[tree].tolist(), strict=True):
-        a, b = _root(parent, i), _root(parent, j)
+    for a, b, length in zip(rows[tree].tolist(), columns[tree].tolist(), lengths[tree].tolist(), strict=True):
+        while (up := parent[a]) != a:
+            parent[a] = a = parent[up]
+        while (up := parent[b]) != b:
+            parent[b] = b = parent[up]
         size_a, size_b = len(members[a]), len(members[b])
         if size_a < size_b or (size_a == size_b and b < a):
-            a, b, size_a, size_b = b, a, size_b, size_a
-        a_stands = closed[a] or (size_a >= min_motif_size and birth[a] * prominence <= length)
-        b_stands = closed[b] or (size_b >= min_motif_size and birth[b] * prominence <= length)
-        if a_stands and b_stands:
-            for c in (a, b):
-                if not closed[c]:
-                    leaf_of[members[c]] = c
-            closed[a] = True
-        elif a_stands or b_stands:
-            closed[a] = closed[a] or closed[b]
+            a, b, size_b = b, a, size_a
+        # One that is too small never stands.
+        if closed[b] or (size_b >= min_motif_size and birth[b] * prominence <= length):
+            if closed[a] or birth[a] * prominence <= length:
+                for c in (a, b):
+                    if not closed[c]:
+                        leaf_of[members[c]] = c
+                closed[a] = True
+            else:
+                closed[a] = closed[b]
         parent[b] = a
         birth[a] = min(birth[a], birth[b])
         members[a] += members[b]
@@ -245,9 +262,3 @@ def _leaves(
         if not closed[c] and len(members[c]) >= min_motif_size:
             leaf_of[members[c]] = c
     return leaf_of
-
-
-def _root(parent: list[int], i: int) -> int:
-    while parent[i] != i:
-        parent[i] = i = parent[parent[i]]
-    return i

@@ -25,6 +25,7 @@ Where the scatter of a motif is known from more frequent ones, "one Gaussian of 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,8 +145,6 @@ class FoldedPoints:
         Numbers of the points of each fold.
     parts : list of ndarray, shape (m, k)
         The points of each fold.
-    squares : ndarray, shape (n_folds, k, k)
-        Sums of the outer products of the points of each fold.
     sums : ndarray, shape (n_folds, k)
     """
 
@@ -153,7 +152,6 @@ class FoldedPoints:
     fold: NDArray[np.int64]
     members: list[NDArray[np.int64]]
     parts: list[NDArray[np.float64]]
-    squares: NDArray[np.float64]
     sums: NDArray[np.float64]
 
     @classmethod
@@ -162,9 +160,17 @@ class FoldedPoints:
         points = points - points.mean(axis=0)
         members = [np.flatnonzero(fold == number) for number in range(n_folds)]
         parts = [points[held] for held in members]
-        squares = np.array([part.T @ part for part in parts])
-        sums = np.array([part.sum(axis=0) for part in parts])
-        return cls(points, fold, members, parts, squares, sums)
+        return cls(points, fold, members, parts, np.array([part.sum(axis=0) for part in parts]))
+
+    def along(self, k: int) -> FoldedPoints:
+        """Return the points along the first `k` axes."""
+        parts = [part[:, :k] for part in self.parts]
+        return FoldedPoints(self.points[:, :k], self.fold, self.members, parts, self.sums[:, :k])
+
+    @cached_property
+    def squares(self) -> NDArray[np.float64]:
+        """Sums (n_folds, k, k) of the outer products of the points of each fold."""
+        return np.array([part.T @ part for part in self.parts])
 
 
 def held_out_positions(
@@ -203,7 +209,7 @@ def held_out_positions(
         own = [groups[:, number] & (fold != number) for number in range(n_folds)]
         counts = np.array([np.count_nonzero(group, axis=1) for group in own])
         totals = np.array([group.astype(np.float64) @ points for group in own])
-    along = np.empty((len(groups), n))
+    along, known = np.empty((len(groups), n)), np.ones(len(groups), dtype=bool)
     for number, (held, n_in) in enumerate(zip(members, counts, strict=True)):
         n_learned = n - len(held)
         n_out = n_learned - n_in
@@ -214,14 +220,14 @@ def held_out_positions(
         mean_in, mean_out = total / np.maximum(n_in, 1)[:, None], -total / np.maximum(n_out, 1)[:, None]
         # With the total covariance instead of that within groups the direction is the same (Sherman and Morrison).
         directions = np.linalg.solve(covariance, (mean_in - mean_out).T)
-        directions[:, (n_in < 1) | (n_out < 1)] = np.nan
+        known &= (n_in >= 1) & (n_out >= 1)
         apart = np.einsum("ck,kc->c", mean_in - mean_out, directions)
         along[:, held] = ((parts[number] - middle) @ directions / np.maximum(apart, 1e-12)).T
     kept, spreads = [], []
     for number, (line, group, size) in enumerate(
         zip(along, own_groups, np.count_nonzero(own_groups, axis=1).tolist(), strict=True)
     ):
-        if not 0 < size < n or not np.isfinite(line).all():
+        if not known[number] or not 0 < size < n:
             continue
         middle, upper = np.array([_median_and_upper(line[~group]), _median_and_upper(line[group])]).T
         unit = middle[1] - middle[0]
@@ -231,7 +237,9 @@ def held_out_positions(
             kept.append(number)
             rest, candidate = np.maximum((upper - middle) / unit / _TENTH, 1e-6) ** 2
             spreads.append(np.sqrt(((n - size) * rest + size * candidate) / n))
-    return along[kept], np.array(kept, dtype=np.int64), np.array(spreads)
+    if len(kept) < len(along):
+        along = along[kept]
+    return along, np.array(kept, dtype=np.int64), np.array(spreads)
 
 
 def _median_and_upper(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -282,7 +290,9 @@ def _of_candidates(
     tail_exponent: float,
 ) -> Evidence:
     c, n_cells = len(positions), _LAST - _FIRST + 2
-    cells = np.ceil(np.clip(_CELLS * positions, _FIRST, _LAST + 1)).astype(np.int64)
+    scaled = _CELLS * positions
+    np.ceil(np.clip(scaled, _FIRST, _LAST + 1, out=scaled), out=scaled)
+    cells = scaled.astype(np.int64)
     cells += (np.arange(c)[:, None] * n_folds + fold) * n_cells - _FIRST
     below = np.bincount(cells.ravel(), minlength=c * n_folds * n_cells).reshape(c, n_folds, n_cells)
     below = below.cumsum(axis=2).astype(np.float64)
@@ -430,12 +440,13 @@ def split_evidence(
     P = axes_of(X).apply(X)
     known = None if frequent is None else frequent.projected(X)
     partitions = [fold_numbers(len(X), random_state, number) for number in range(n_partitions(len(X)))]
+    folded = for_each(lambda partition: FoldedPoints.of(P, *partition), partitions, len(X))
 
     def tested(number: int, k: int) -> float:
         fold, n_folds = partitions[number]
         if k == 0:
             return known_scatter_evidence(*known, group, fold, n_folds)[0] if known is not None else -np.inf
-        positions, kept, spreads = held_out_positions(FoldedPoints.of(P[:, :k], fold, n_folds), group[None])
+        positions, kept, spreads = held_out_positions(folded[number].along(k), group[None])
         if not len(kept):  # no direction separates the group
             return -np.inf
         return float(valley_evidence(positions, spreads, fold, n_folds, tail_exponent).each[0])

@@ -115,7 +115,6 @@ def checked(
 
 
 Column = np.ndarray | Sequence[Value]
-Nodes = Iterator[tuple[str, dict[str, Value]]]
 Edges = Iterator[tuple[str, str, dict[str, Value]]]
 
 
@@ -124,17 +123,25 @@ def node_ids(kind: str, n: int) -> list[str]:
     return [f"{kind}:{i}" for i in range(n)]
 
 
-def nodes_from_columns(ids: list[str], kind: str, level: int, columns: Mapping[str, Column]) -> Nodes:
-    """Yield nodes of one kind and level with their other attributes, arrays or lists with one entry per node."""
-    names = list(columns)
+def add_nodes(
+    graph: nx.DiGraph, ids: list[str], kind: str, level: int, columns: Mapping[str, Column]
+) -> None:
+    """Add nodes of one kind and level, new ones, with their other attributes: arrays or lists with one entry per node.
+
+    ``add_nodes_from`` searches for each node before it adds it, and copies the attributes.
+    """
+    names = ("kind", "level", *columns)
+    nodes, following, preceding = graph._node, graph._succ, graph._pred
     for node, row in zip(ids, _rows(columns.values(), len(ids)), strict=True):
-        yield node, {"kind": kind, "level": level, **dict(zip(names, row, strict=True))}
+        nodes[node] = dict(zip(names, (kind, level, *row), strict=True))
+        following[node], preceding[node] = {}, {}
+    graph.add_nodes_from(())  # what networkx derived from the graph before is no longer valid
 
 
 def edges_from_columns(
     sources: list[str], targets: list[str], kind: str, columns: Mapping[str, Column]
 ) -> Edges:
-    """Yield edges of one kind with their attributes, as `nodes_from_columns` does nodes."""
+    """Yield edges of one kind with their attributes, arrays or lists with one entry per edge."""
     names = list(columns)
     rows = _rows(columns.values(), len(sources))
     for source, target, row in zip(sources, targets, rows, strict=True):
@@ -236,18 +243,18 @@ class GraphBuilder:
         }
         if frames is not None:
             columns["frame"] = frames
-        self.graph.add_nodes_from(nodes_from_columns(self.atoms, ATOM, 0, columns))
+        add_nodes(self.graph, self.atoms, ATOM, 0, columns)
         sizes = np.bincount(self.labels, minlength=len(motifs))
         certainty = np.bincount(self.labels, probabilities, minlength=len(motifs)) / np.maximum(sizes, 1)
         columns = {"name": self.names, "size": sizes, "probability": certainty}
-        self.graph.add_nodes_from(nodes_from_columns(motifs, MOTIF, 0, columns))
+        add_nodes(self.graph, motifs, MOTIF, 0, columns)
         add_edges(self.graph, self.atoms, types, INSTANCE_OF, {})
 
     def add_empty_sites(self, positions: np.ndarray) -> None:
         """Add the empty sites (k, 2), which are corners of cells like atoms but have no motif."""
         ids = node_ids(VACANCY, len(positions))
         columns = {"x": positions[:, 0], "y": positions[:, 1], "size": np.ones(len(ids), dtype=np.int64)}
-        self.graph.add_nodes_from(nodes_from_columns(ids, VACANCY, 0, columns))
+        add_nodes(self.graph, ids, VACANCY, 0, columns)
         self.corners = self.atoms + ids
         self.corner_positions = np.vstack([self.positions, positions])
 
@@ -266,13 +273,14 @@ class GraphBuilder:
         ids = node_ids(CELL, len(cells))
         classes = node_ids(CELL_CLASS, len(cells.classes))
         types = take(classes, cells.labels)
-        sequences = [sequence_text(sequence) for sequence in cells.corner_sequences]
+        of_class = [sequence_text(c.corner_sequence) for c in cells.classes]
+        sequences = take(of_class, cells.labels)
         columns: dict[str, Column] = {
             "x": cells.centres[:, 0], "y": cells.centres[:, 1], "type": types, "size": cells.n_corners,
             "n_corners": cells.n_corners, "corner_sequence": sequences, "area": cells.areas,
             "on_border": cells.on_border, "handedness": cells.handedness, "orientation": cells.orientation,
         }  # fmt: skip
-        self.graph.add_nodes_from(nodes_from_columns(ids, CELL, 1, columns))
+        add_nodes(self.graph, ids, CELL, 1, columns)
         self._add_cell_classes(classes, cells)
         add_edges(self.graph, ids, types, INSTANCE_OF, {})
         owner, share = corner_shares(self.corner_positions, cells.vertices, cells.offsets)
@@ -313,20 +321,22 @@ class GraphBuilder:
             "size": np.bincount(owner, minlength=len(ids)),
             **level.columns,
         }
-        self.graph.add_nodes_from(nodes_from_columns(ids, level.kind, number, columns))
+        add_nodes(self.graph, ids, level.kind, number, columns)
         sizes = np.bincount(level.labels, minlength=len(classes))
         columns = {"name": list(level.names), "size": sizes}
         if "area" in level.columns:
             sums = np.bincount(level.labels, level.columns["area"], minlength=len(classes))
             columns["area"] = sums / np.maximum(sizes, 1)
-        self.graph.add_nodes_from(nodes_from_columns(classes, kind, number, columns))
+        add_nodes(self.graph, classes, kind, number, columns)
         add_edges(self.graph, ids, types, INSTANCE_OF, {})
         children = node_ids(level.child_kind, int(level.parts[:, 0].max(initial=-1)) + 1)
         self._add_parts(children, ids, level.parts[:, 0], owner, level.fractions)
-        child_type = [self.graph.nodes[child]["type"] if child in self.graph else "" for child in children]
-        met, of_child = np.unique(np.array(child_type, dtype=str), return_inverse=True)
-        child_labels = of_child.ravel()[level.parts[:, 0]]
-        self._add_composition(classes, met.tolist(), level.labels, child_labels, owner, level.fractions)
+        nodes = self.graph._node
+        child_type = [nodes[child]["type"] if child in nodes else "" for child in children]
+        met = sorted(set(child_type))
+        number_of = {name: k for k, name in enumerate(met)}
+        child_labels = np.array([number_of[name] for name in child_type], dtype=np.int64)[level.parts[:, 0]]
+        self._add_composition(classes, met, level.labels, child_labels, owner, level.fractions)
         self._add_adjacency(ids, level.adjacency)
         self._add_neighbours(kind, level.labels, level.adjacency[:, :2])
         self.graph.graph[f"reason:{level.kind}"] = level.reason
@@ -363,7 +373,7 @@ class GraphBuilder:
             "corner_sequence": sequences,
             "area": np.bincount(cells.labels, cells.areas, minlength=len(classes)) / np.maximum(sizes, 1),
         }
-        self.graph.add_nodes_from(nodes_from_columns(classes, CELL_CLASS, 1, columns))
+        add_nodes(self.graph, classes, CELL_CLASS, 1, columns)
 
     def _sequence_name(self, sequence: str) -> str:
         names = {"v": VACANCY, **{str(i): name for i, name in enumerate(self.names)}}

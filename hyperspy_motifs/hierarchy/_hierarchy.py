@@ -6,12 +6,9 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-
-from hyperspy_motifs.threads import OUTER
 
 from ._constants import CONSTANTS
 
@@ -278,21 +275,21 @@ def numbered(values: np.ndarray) -> np.ndarray:
     return (np.cumsum(there) - 1)[values]
 
 
-@numba.njit(cache=True, **OUTER)
 def _prequential(pairs: NDArray[np.int64], contexts: NDArray[np.int64], n_labels: int) -> NDArray[np.float64]:
     """Return the bits of each label, predicted from previous labels after the same context.
 
     `pairs` are the numbers of the pairs of context and label.
     """
-    counts = np.zeros(pairs.max() + 1)
-    totals = np.zeros(contexts.max() + 1)
-    bits = np.empty(len(pairs))
-    for i in range(len(pairs)):
-        c, x = contexts[i], pairs[i]
-        bits[i] = -np.log2((counts[x] + _KT) / (totals[c] + _KT * n_labels))
-        counts[x] += 1.0
-        totals[c] += 1.0
-    return bits
+    return -np.log2((_times_before(pairs) + _KT) / (_times_before(contexts) + _KT * n_labels))
+
+
+def _times_before(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often each value (n,) occurs before its place."""
+    order = np.argsort(values, kind="stable")
+    sorted_values = values[order]
+    times = np.empty(len(values), dtype=np.int64)
+    times[order] = np.arange(len(values)) - np.searchsorted(sorted_values, sorted_values)
+    return times
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,6 @@ def polygon_shares(
     return np.column_stack([point[held], polygon[held]]), shares[held]
 
 
-@numba.njit(cache=True, **OUTER)
 def _shares(
     points: NDArray[np.float64],
     vertices: NDArray[np.float64],
@@ -108,37 +107,29 @@ def _shares(
     tolerance: float,
 ) -> NDArray[np.float64]:
     """Return the share of each pair of a point and a polygon."""
-    shares = np.zeros(len(point))
-    for i in range(len(point)):
-        x, y = points[point[i], 0], points[point[i], 1]
-        first, last = offsets[polygon[i]], offsets[polygon[i] + 1]
-        n = last - first
-        inside = False
-        on_side = False
-        share = -1.0
-        for k in range(n):
-            ax, ay = vertices[first + k, 0], vertices[first + k, 1]
-            bx, by = vertices[first + (k + 1) % n, 0], vertices[first + (k + 1) % n, 1]
-            if (x - ax) ** 2 + (y - ay) ** 2 <= tolerance**2:
-                cx, cy = vertices[first + (k + n - 1) % n, 0], vertices[first + (k + n - 1) % n, 1]
-                ux, uy, vx, vy = bx - ax, by - ay, cx - ax, cy - ay
-                angle = np.arctan2(ux * vy - uy * vx, ux * vx + uy * vy)
-                share = (angle / (2 * np.pi)) % 1.0
-                break
-            length = (bx - ax) ** 2 + (by - ay) ** 2
-            along = ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length
-            if 0.0 <= along <= 1.0:
-                off = (x - ax - along * (bx - ax)) ** 2 + (y - ay - along * (by - ay)) ** 2
-                on_side |= off <= tolerance**2
-            # Even-odd rule: a ray to larger x crosses this side.
-            if (ay > y) != (by > y) and x < ax + (y - ay) / (by - ay) * (bx - ax):
-                inside = not inside
-        if share >= 0.0:
-            shares[i] = share
-        elif on_side:
-            shares[i] = 0.5
-        elif inside:
-            shares[i] = 1.0
+    # All sides of the polygon of each pair, one after another.
+    sizes = np.diff(offsets)[polygon]
+    starts = np.cumsum(sizes) - sizes
+    pair = np.repeat(np.arange(len(point)), sizes)
+    number = np.arange(len(pair)) - starts[pair]
+    size, base = sizes[pair], offsets[polygon[pair]]
+    here, ahead, behind = (vertices[base + (number + shift) % size] for shift in (0, 1, size - 1))
+    at = points[point[pair]]
+    (x, y), (ux, uy), (vx, vy) = (at - here).T, (ahead - here).T, (behind - here).T
+    at_corner = x**2 + y**2 <= tolerance**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        along = (x * ux + y * uy) / (ux**2 + uy**2)
+        off = (x - along * ux) ** 2 + (y - along * uy) ** 2
+        # Even-odd rule: a ray to larger x crosses this side.
+        beyond = at[:, 0] < here[:, 0] + y / uy * ux
+    crosses = ((here[:, 1] > at[:, 1]) != (ahead[:, 1] > at[:, 1])) & beyond
+    on_side = (along >= 0) & (along <= 1) & (off <= tolerance**2)
+    inside = np.bincount(pair, crosses, len(point)) % 2 == 1
+    shares = np.where(np.bincount(pair, on_side, len(point)) > 0, 0.5, inside)
+    # Of several corners within the tolerance the first counts.
+    corner = np.flatnonzero(at_corner)[::-1]
+    angle = np.arctan2(ux * vy - uy * vx, ux * vx + uy * vy)[corner]
+    shares[pair[corner]] = angle / (2 * np.pi) % 1.0
     return shares
 
 

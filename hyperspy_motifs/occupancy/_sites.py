@@ -125,7 +125,8 @@ def _translations_up_to(
     tree = cKDTree(positions)
     pairs = tree.query_pairs(longest * spacing, output_type="ndarray")
     firsts, seconds = pairs.ravel(), pairs[:, ::-1].ravel()
-    displacements = (positions[seconds] - positions[firsts]) / spacing
+    apart = (positions[pairs[:, 1]] - positions[pairs[:, 0]]) / spacing
+    displacements = np.stack([apart, -apart], axis=1).reshape(-1, 2)
     if proposed is None:
         vectors = _proposed(positions / spacing, firsts, displacements, longest)
     else:
@@ -135,9 +136,12 @@ def _translations_up_to(
     # The column nearest to the end of each vector, by the deviation of the displacement.
     deviation, which = cKDTree(vectors).query(displacements, distance_upper_bound=TOLERANCE)
     close = np.flatnonzero(np.isfinite(deviation))
-    close = close[np.argsort(-deviation[close], kind="stable")]
+    ends_at = firsts[close] * len(vectors) + which[close]
+    rivals = np.bincount(ends_at)[ends_at] > 1
+    rivals = close[rivals][np.argsort(-deviation[close[rivals]], kind="stable")]
     partners = np.full((n, len(vectors)), -1)
-    partners[firsts[close], which[close]] = seconds[close]
+    for some in (close, rivals):
+        partners[firsts[some], which[some]] = seconds[some]
     matched = partners >= 0
     ends = positions[:, None] + spacing * vectors
     inside = matched | lies_in(ends.reshape(-1, 2), has_data).reshape(matched.shape)

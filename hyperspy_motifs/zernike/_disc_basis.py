@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -46,31 +45,35 @@ def _interior(
     return x.reshape(shape), y.reshape(shape), w.reshape(shape)
 
 
-def _rim_pixel(row: float, column: float, radius: float, order: int) -> NDArray[np.float64]:
-    """Nodes of the part of one pixel in the circle: exact chords, split where the circle cuts the sides."""
+def _rim(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], radius: float, order: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes of the parts of pixels in the circle: exact chords, split where the circle cuts the sides.
+
+    Returned are the number of the pixel of each part, and x, y and weights of its nodes in a row each.
+    """
     node, weight = _legendre(order)
-    low, high = max(row - 0.5, -radius), min(row + 0.5, radius)
-    if low >= high:
-        return np.empty((3, 0))
-    cuts = [low, high]
-    for side in (column - 0.5, column + 0.5):
-        if abs(side) < radius:
-            crossing = np.sqrt(radius**2 - side**2)
-            cuts += [cut for cut in (-crossing, crossing) if low < cut < high]
-    breaks = np.unique(cuts)
-    parts = []
-    for start, stop in pairwise(breaks):
-        # y = mean + half sin(pi t / 2) removes the square root at the top of the circle.
-        angle = np.pi / 2 * node
-        y = (start + stop) / 2 + (stop - start) / 2 * np.sin(angle)
-        wy = (stop - start) / 2 * np.cos(angle) * np.pi / 2 * weight
-        reach = np.sqrt(np.maximum(radius**2 - y**2, 0))
-        left, right = np.maximum(column - 0.5, -reach), np.minimum(column + 0.5, reach)
-        width = np.maximum(right - left, 0)
-        x = (left + right)[:, None] / 2 + width[:, None] / 2 * node
-        w = wy[:, None] * width[:, None] / 2 * weight
-        parts.append(np.stack([x.ravel(), np.repeat(y, order), w.ravel()]))
-    return np.concatenate(parts, axis=1)
+    low, high = np.maximum(rows - 0.5, -radius), np.minimum(rows + 0.5, radius)
+    side = columns[:, None] + np.array([-0.5, 0.5])
+    crossing = np.where(np.abs(side) < radius, np.sqrt(np.maximum(radius**2 - side**2, 0)), np.inf)
+    cuts = np.concatenate([-crossing, crossing, high[:, None]], axis=1)
+    # What is no cut is put to the lower side, where it divides nothing.
+    cuts = np.where((low[:, None] < cuts) & (cuts <= high[:, None]), cuts, low[:, None])
+    cuts = np.sort(np.column_stack([low, cuts]), axis=1)
+    pixel, part = np.nonzero(cuts[:, :-1] < cuts[:, 1:])
+    start, stop = cuts[pixel, part, None], cuts[pixel, part + 1, None]
+    # y = mean + half sin(pi t / 2) removes the square root at the top of the circle.
+    angle = np.pi / 2 * node
+    y = (start + stop) / 2 + (stop - start) / 2 * np.sin(angle)
+    wy = (stop - start) / 2 * np.cos(angle) * np.pi / 2 * weight
+    reach = np.sqrt(np.maximum(radius**2 - y**2, 0))
+    column = columns[pixel, None]
+    left, right = np.maximum(column - 0.5, -reach), np.minimum(column + 0.5, reach)
+    width = np.maximum(right - left, 0)
+    x = (left + right)[..., None] / 2 + width[..., None] / 2 * node
+    w = wy[..., None] * width[..., None] / 2 * weight
+    shape = len(pixel), order**2
+    return pixel, x.reshape(shape), np.repeat(y, order, axis=1), w.reshape(shape)
 
 
 def disc_nodes(radius: float, size: int, order: int) -> DiscNodes:
@@ -86,14 +89,13 @@ def disc_nodes(radius: float, size: int, order: int) -> DiscNodes:
     near = np.hypot(np.maximum(rows - 0.5, 0), np.maximum(columns - 0.5, 0))
     inner = np.flatnonzero(far <= radius)
     rim = np.flatnonzero((far > radius) & (near < radius))
-    x, y, w = _interior(rows[inner], columns[inner], order)
-    pieces = [np.stack([x[i], y[i], w[i]]) for i in range(len(inner))]
-    pieces += [_rim_pixel(rows[i], columns[i], radius, max(order, _RIM_ORDER)) for i in rim]
-    pixels = np.concatenate([inner, rim])
-    kept = [k for k in np.argsort(pixels) if pieces[k].shape[1]]
-    pieces, pixels = [pieces[k] for k in kept], pixels[kept]
-    x, y, w = np.concatenate(pieces, axis=1)
-    number = np.repeat(np.arange(len(pieces)), [piece.shape[1] for piece in pieces])
+    whole = _interior(rows[inner], columns[inner], order)
+    part, *cut = _rim(rows[rim], columns[rim], radius, max(order, _RIM_ORDER))
+    x, y, w = (np.concatenate([a.ravel(), b.ravel()]) for a, b in zip(whole, cut, strict=True))
+    of = np.concatenate([np.repeat(inner, whole[0].shape[1]), np.repeat(rim[part], cut[0].shape[1])])
+    ascending = np.argsort(of, kind="stable")
+    pixels, number = np.unique(of[ascending], return_inverse=True)
+    x, y, w = x[ascending], y[ascending], w[ascending]
     return DiscNodes(x, y, w, number, (rows[pixels] + half) * size + columns[pixels] + half)
 
 
