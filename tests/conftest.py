@@ -1,6 +1,7 @@
 """Fixtures and settings shared by all tests."""
 
 import contextlib
+import gc
 import os
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     numba.set_num_threads(1)
 mpl.use("Agg")
+# A tenth of the time would be spent on looking for cycles among the objects of the libraries.
+gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +40,9 @@ def _close_figures():
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet_hyperspy():
-    import gc
-
     import hyperspy.api as hs
 
     # Objects of the libraries stay: no collection looks at them again.
-    gc.collect()
     gc.freeze()
     hs.preferences.General.show_progressbar = False
 

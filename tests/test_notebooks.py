@@ -5,10 +5,6 @@ from pathlib import Path
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
-pytest.importorskip("ipykernel")
-
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # What a reader must see of the results, next to the pictures.
@@ -21,12 +17,18 @@ SAYS = {
 pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="the notebooks are not in an installed package")
 
 
+@pytest.fixture(scope="module")
+def nbformat():
+    """Imported by the process that runs these tests alone: it takes seconds."""
+    return pytest.importorskip("nbformat")
+
+
 def test_there_is_a_notebook_for_each_expectation():
     assert [path.stem for path in NOTEBOOKS] == sorted(SAYS)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_stored_notebooks_hold_no_results(path):
+def test_stored_notebooks_hold_no_results(path, nbformat):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -34,8 +36,10 @@ def test_stored_notebooks_hold_no_results(path):
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory):
+def outputs(tmp_path_factory, nbformat):
     """Outputs of each notebook. One kernel runs all of them, and forgets its variables in between: its imports take long."""
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
     cells, begins = [], {}
     for path in NOTEBOOKS:
         cells.append(nbformat.v4.new_code_cell("%reset -f"))

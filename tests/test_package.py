@@ -91,17 +91,25 @@ def parsed() -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
 
 
+@functools.cache
+def imports() -> dict[Path, list[tuple[ast.ImportFrom, bool]]]:
+    """The imports from other modules of each module, and whether they are for types alone."""
+    found = {}
+    for path, tree in parsed().items():
+        nodes = list(ast.walk(tree))
+        blocks = [n for n in nodes if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+        for_types = {node for block in blocks for node in ast.walk(block)}
+        found[path] = [(node, node in for_types) for node in nodes if isinstance(node, ast.ImportFrom)]
+    return found
+
+
 def test_no_package_imports_the_inside_of_another():
     """What a package offers stands in its `__init__`; modules that begin with _ are its own."""
     found = []
-    for path, tree in parsed().items():
+    for path, nodes in imports().items():
         own = ".".join(path.relative_to(PACKAGE.parent).parts[:2])
-        for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.ImportFrom)
-                and node.level == 0
-                and (node.module or "").startswith("hyperspy_motifs.")
-            ):
+        for node, _ in nodes:
+            if node.level == 0 and (node.module or "").startswith("hyperspy_motifs."):
                 inside = any(
                     part.startswith("_")
                     for part in [*node.module.split("."), *(alias.name for alias in node.names)]
@@ -113,24 +121,16 @@ def test_no_package_imports_the_inside_of_another():
 
 def test_imports_between_packages_go_one_way():
     """Types alone (``if TYPE_CHECKING``) may point back: nothing runs there."""
-    imports: dict[str, set[str]] = {}
-    for path, tree in parsed().items():
+    between: dict[str, set[str]] = {}
+    for path, nodes in imports().items():
         own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for_types = {
-            node
-            for block in ast.walk(tree)
-            if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-            for node in ast.walk(block)
-        }
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.ImportFrom) or node.level or node in for_types:
-                continue
+        for node, for_types in nodes:
             names = (node.module or "").split(".")
-            if names[0] == PACKAGE.name:
+            if node.level == 0 and not for_types and names[0] == PACKAGE.name:
                 others = names[1:2] or [alias.name for alias in node.names]
-                imports.setdefault(own, set()).update({*others} - {own, "__version__"})
+                between.setdefault(own, set()).update({*others} - {own, "__version__"})
     # Packages whose imports are all known are taken away, until none is left or those of a cycle.
-    left = {name: set(others) for name, others in imports.items()}
+    left = {name: set(others) for name, others in between.items()}
     while bottom := {name for name, others in left.items() if not others & left.keys()}:
         left = {name: others for name, others in left.items() if name not in bottom}
     assert not left

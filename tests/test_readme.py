@@ -21,7 +21,7 @@ def test_the_first_five_minutes(tmp_path, monkeypatch, capsys):
     code = "\n".join(re.findall(r"```python\n(.*?)```", part, re.DOTALL))
     image, truth = monolayer(
         "WSe2", vacancies=0.06, double_vacancies=0, metal_dopant=None, chalcogen_dopant=None,
-        shape=(250, 270), rotation=8.0, random_state=2,
+        shape=(226, 240), rotation=8.0, random_state=2,
     )  # fmt: skip
     monkeypatch.chdir(tmp_path)
     image.save("own.hspy")
@@ -30,7 +30,7 @@ def test_the_first_five_minutes(tmp_path, monkeypatch, capsys):
     loaded = hs.load("image.hspy")
     # All vacancies that are not at the border.
     spacing = loaded.motifs.parameters["spacing"] / image.axes_manager[0].scale
-    whole = np.minimum(truth.positions, np.array([269, 249]) - truth.positions).min(axis=1) > 1.6 * spacing
+    whole = np.minimum(truth.positions, np.array([239, 225]) - truth.positions).min(axis=1) > 1.6 * spacing
     vacancies = truth.positions[whole & (truth.labels == truth.names.index("Se1"))]
     found = loaded.motifs.defects.pixel_positions
     assert len(vacancies) > 3

@@ -60,6 +60,7 @@ class MotifCollection:
         self._signals = list(signals) if self._saved is None else self._saved
         self._model = model
         self._titles = unique_names(names)
+        self._read: dict[int, tuple[object, Assigned]] = {}
         self.orientations = list(orientations)
         self._labels = [self._assigned(number).labels for number in range(len(self))]
 
@@ -79,10 +80,14 @@ class MotifCollection:
         """Return the motifs of an image. Those in a folder are not read for it, unless the image is in use."""
         if self._saved is not None and not self._saved.is_open(number):
             return self._saved.assigned(number)
+        state = store.state(self._signals[number])
+        if number in self._read and self._read[number][0] == state:
+            return self._read[number][1]
         motifs = self[number]
         level = float(motifs.parameters["options"]["alpha"])
         known = motifs.labels, motifs.probabilities, motifs.outlier_score
-        return Assigned.of(*known, level, self.orientations[number])
+        self._read[number] = state, Assigned.of(*known, level, self.orientations[number])
+        return self._read[number][1]
 
     # ------------------------------------------------------------------ what was found
 

@@ -45,7 +45,7 @@ class MotifView(AtomColumns):
 
     def _refresh(self) -> store.Record:
         signal = self._signal
-        now = (store.edition(signal), store.Stamp.of(signal), store.pixels_key(signal))
+        now = store.state(signal)
         if now != self._seen:
             self._record = store.read(signal)
             self._held, self._seen = store.held(signal), now

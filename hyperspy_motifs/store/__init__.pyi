@@ -8,13 +8,13 @@ from ._metadata import holding as holding
 from ._metadata import is_same as is_same
 from ._metadata import load_atoms as load_atoms
 from ._metadata import pick_frames as pick_frames
-from ._metadata import pixels_key as pixels_key
 from ._metadata import read as read
 from ._metadata import read_defects as read_defects
 from ._metadata import read_identification as read_identification
 from ._metadata import read_mask as read_mask
 from ._metadata import remove as remove
 from ._metadata import remove_atoms as remove_atoms
+from ._metadata import state as state
 from ._metadata import why_missing as why_missing
 from ._metadata import write as write
 from ._metadata import write_atoms as write_atoms

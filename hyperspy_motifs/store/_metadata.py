@@ -60,6 +60,12 @@ def edition(signal: BaseSignal) -> int:
     return int(signal.metadata.get_item(f"{NODE}.edition", default=0))
 
 
+def state(signal: BaseSignal) -> tuple[object, ...]:
+    """What changes with the result of `signal`, its axes or its pixels: what was read before is outdated then."""
+    name = signal.metadata.get_item(f"{NODE}.result", default="")
+    return name, edition(signal), Stamp.of(signal), pixels_key(signal)
+
+
 class Held(NamedTuple):
     """The result of a signal and its mask, which no later result changes; None where there is none."""
 

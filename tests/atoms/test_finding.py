@@ -377,7 +377,7 @@ def test_a_plateau_ends_where_pairs_merge():
 
 def test_bright_columns_that_blur_joins_stay_bright():
     # The gaps between them are then the clearer lattice, but explain less of the image.
-    points, _, image = honeycomb(4.5, (256, 277), heights=(1, 0.6), width=0.25)
+    points, _, image = honeycomb(4.5, (180, 197), heights=(1, 0.6), width=0.25)
     counts = gaussian_filter(np.random.default_rng(0).poisson(100 * (image + 0.1)).astype(float), 1.4)
     atoms = find_atoms(counts)
     assert atoms.polarity == "bright"

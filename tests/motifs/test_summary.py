@@ -38,7 +38,7 @@ def test_motifs_of_other_atoms_are_not_orientations(motifs):
 
 
 def test_domains_and_boundaries_are_in_the_headline(tmp_path):
-    signal, _ = data.twin_boundary(shape=(300, 330), dose=3e5, random_state=2)
+    signal, _ = data.twin_boundary(shape=(236, 258), dose=3e5, random_state=2)
     motifs = signal.find_motifs(show_progressbar=False)
     levels = {level.kind: level for level in motifs.hierarchy.levels}
     many = int(levels["boundary"].columns["n_cells"].sum())

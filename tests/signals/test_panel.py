@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("two_radii")
 
 ipywidgets = pytest.importorskip("ipywidgets")
 
-SPACING, ROWS, COLUMNS = 14, 250, 300
+SPACING, ROWS, COLUMNS = 10, 180, 216
 
 
 def make_image():
@@ -26,8 +26,8 @@ def make_image():
     for i, j in centres:
         height = 100 if (i + j) % 2 else 60
         u, v = (i + 0.6) * SPACING, (j + 0.6) * SPACING
-        near = np.s_[max(int(v) - 12, 0) : int(v) + 13, max(int(u) - 12, 0) : int(u) + 13]
-        image[near] += height * np.exp(-((x[near] - u) ** 2 + (y[near] - v) ** 2) / (2 * 2.6**2))
+        near = np.s_[max(int(v) - 9, 0) : int(v) + 10, max(int(u) - 9, 0) : int(u) + 10]
+        image[near] += height * np.exp(-((x[near] - u) ** 2 + (y[near] - v) ** 2) / (2 * 1.9**2))
     signal = hs.signals.Signal2D(rng.poisson(image + 5).astype(float))
     for axis in signal.axes_manager.signal_axes:
         axis.scale, axis.units = 0.02, "nm"
@@ -50,13 +50,13 @@ def image():
 @pytest.fixture(scope="module")
 def panel(image):
     # One radius alone, and so a quick preview.
-    return MotifPanel(image, radius=0.2, radius_units="axes", random_state=3)
+    return MotifPanel(image, radius=0.14, radius_units="axes", random_state=3)
 
 
 @pytest.fixture
 def shown(image):
     # Of its own: the widgets of other tests would make previews too.
-    panel = MotifPanel(image, radius=0.2, radius_units="axes", random_state=3)
+    panel = MotifPanel(image, radius=0.14, radius_units="axes", random_state=3)
     return panel, panel.gui(display=False, toolkit="ipywidgets")["ipywidgets"]["wdict"]
 
 
@@ -65,7 +65,7 @@ def test_a_part_of_the_image_is_tried_and_the_image_left_as_it_was(panel, image)
     motifs = panel.preview()
     # Bright and dim columns are split, away from the border of the part.
     i, j = np.round(motifs.positions / (SPACING * 0.02) - 0.6).astype(int).T
-    inner = np.all(np.abs(motifs.positions / 0.02 - np.array([COLUMNS, ROWS]) / 2) < 50, axis=1)
+    inner = np.all(np.abs(motifs.positions / 0.02 - np.array([COLUMNS, ROWS]) / 2) < 36, axis=1)
     parity, labels = ((i + j) % 2)[inner], motifs.labels[inner]
     for motif in np.unique(labels):
         assert np.ptp(parity[labels == motif]) == 0
@@ -82,7 +82,7 @@ def test_a_part_of_the_image_is_tried_and_the_image_left_as_it_was(panel, image)
 
 def test_widgets_begin_with_what_was_given(shown, image):
     _, widgets = shown
-    assert widgets["radius"].value == pytest.approx(0.2)
+    assert widgets["radius"].value == pytest.approx(0.14)
     assert not widgets["radius_auto"].value
     assert widgets["separation_auto"].value
     assert widgets["separation"].disabled
@@ -170,7 +170,7 @@ def test_the_button_finds_the_motifs_of_the_whole_image(shown, image):
     widgets["live"].value = False
     widgets["find"].click()
     assert store.has_result(image)
-    assert panel.motifs.parameters["options"]["radius"] == pytest.approx(0.2)
+    assert panel.motifs.parameters["options"]["radius"] == pytest.approx(0.14)
     assert len(panel.motifs.labels) > 300
     assert f"{len(panel.motifs.labels)} atoms" in widgets["status"].value
     store.remove(image)
@@ -180,7 +180,7 @@ def test_given_atoms_and_other_detectors_are_cut_with_the_image(image):
     x, y = np.meshgrid(np.arange(0.6, 20), np.arange(0.6, 17))
     atoms = np.column_stack([x.ravel(), y.ravel()]) * SPACING * 0.02
     panel = MotifPanel(
-        image, atoms=atoms, refine=False, detectors=image.deepcopy(), radius=0.2, radius_units="axes"
+        image, atoms=atoms, refine=False, detectors=image.deepcopy(), radius=0.14, radius_units="axes"
     )
     motifs = panel.preview()
     distance = np.abs(motifs.positions[:, None] - atoms).sum(axis=2).min(axis=1)

@@ -21,7 +21,7 @@ def stack_of(images, noise, seed=0):
 @pytest.fixture(scope="module")
 def specimen():
     return monolayer(
-        shape=(160, 178), dose=1e8, double_vacancies=0, vacancies=0.2, metal_dopant=None, chalcogen_dopant=None,
+        shape=(138, 150), dose=1e8, double_vacancies=0, vacancies=0.2, metal_dopant=None, chalcogen_dopant=None,
         random_state=1,
     )  # fmt: skip
 
