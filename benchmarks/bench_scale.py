@@ -99,7 +99,7 @@ def measure(n_atoms, peers, whole, doped):
     warnings.simplefilter("ignore")
     _ = field(1000).find_motifs(show_progressbar=False).graph
     few = np.random.default_rng(0).random((300, 3))
-    nearest_neighbours(few, 5, method="forest")  # as of 30,000 points on
+    nearest_neighbours(few, 5, method="forest")  # as of 12,000 points on
     table = Table()
     image = field(n_atoms, doped)
     pixels = np.asarray(image.data)
