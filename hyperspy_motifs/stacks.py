@@ -166,7 +166,7 @@ class RemoteTask:
 
 
 @contextlib.contextmanager
-def once_on_workers(value: Any) -> Generator[Any]:
+def once_on_workers(value: object) -> Generator[object]:
     """Give a value that is an argument of many tasks: with a client a future, so that it is sent once and not with each task.
 
     It is the result of a task, which is computed again if the workers that hold it are lost.
@@ -182,7 +182,7 @@ def once_on_workers(value: Any) -> Generator[Any]:
         _cancel(client, [future])
 
 
-def _same(value: Any) -> Any:
+def _same(value: object) -> object:
     return value
 
 

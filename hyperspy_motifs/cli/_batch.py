@@ -314,7 +314,12 @@ def _one_line_warnings(what: str) -> Iterator[None]:
     """Warnings as one line each on the error stream, without the line of code."""
 
     def show(
-        message: object, category: Any, filename: str, lineno: int, file: object = None, line: object = None
+        message: object,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: object = None,
+        line: object = None,
     ) -> None:
         if issubclass(category, UserWarning):
             complain(f"{what}: {' '.join(str(message).split())}")

@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
     from numpy.typing import NDArray
 
-    from hyperspy_motifs.clustering import Brightness
+    from hyperspy_motifs.clustering import Brightness, NestedRadii
     from hyperspy_motifs.models import MotifModel
     from hyperspy_motifs.pipeline import MeasuredImage
+    from hyperspy_motifs.zernike import MomentsLike
 
     from ._collection import MotifCollection
 
@@ -238,7 +239,7 @@ def _learned(
     reference = _reference(by_number)
     at_reference = by_number[reference].moments[ORIENTED_AT]
 
-    def turned_by(moments: Any) -> Orientation:
+    def turned_by(moments: MomentsLike) -> Orientation:
         return find_orientation(
             moments, at_reference, mirrors=mirrors, random_state=int(options["random_state"])
         )
@@ -336,7 +337,7 @@ def _nested(
     options: Mapping[str, Any],
     radius: float | None = None,
     n_motifs: int | None = None,
-) -> Any:
+) -> NestedRadii:
     from hyperspy_motifs.clustering import NestedRadii
 
     found = NestedRadii(
@@ -372,7 +373,7 @@ def fit_pooled(
     brightness: Mapping[int, Brightness],
     radii: tuple[float, ...],
     options: dict[str, Any],
-) -> tuple[list[int], PooledMoments | PooledOnce, Any]:
+) -> tuple[list[int], PooledMoments | PooledOnce, NestedRadii]:
     """Return the numbers of the images that the model is learned on, their moments, and the model.
 
     Atoms that several images show are used once (:func:`repeated_fields`).

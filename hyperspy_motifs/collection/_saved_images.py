@@ -57,7 +57,7 @@ class Assigned:
         probabilities: NDArray[np.floating],
         outlier_score: NDArray[np.floating],
         alpha: float,
-        turned: Any,
+        turned: tuple[float, bool],
     ) -> Assigned:
         """Return it for labels, probabilities and outlier scores (n,), and the level of the motifs."""
         p, (angle, mirrored) = np.asarray(probabilities, float), turned
@@ -67,7 +67,7 @@ class Assigned:
         return cls(np.asarray(labels, np.int32), doubt, unlike, (float(angle), bool(mirrored)))
 
     @classmethod
-    def of_record(cls, record: store.Record, turned: Any) -> Assigned:
+    def of_record(cls, record: store.Record, turned: tuple[float, bool]) -> Assigned:
         """Return it for a stored result."""
         alpha = float(record.parameters["options"]["alpha"])
         return cls.of(record.labels, record.probabilities, record.atoms["outlier_score"], alpha, turned)

@@ -108,7 +108,7 @@ def plot_cells(
     return ax
 
 
-def _ends(values: NDArray[Any], collection: PolyCollection) -> str:
+def _ends(values: NDArray[np.generic], collection: PolyCollection) -> str:
     """Ends of the colour bar that are arrows because values lie beyond them."""
     low, high = collection.get_clim()
     if low is None or high is None or not np.isfinite(values).any():

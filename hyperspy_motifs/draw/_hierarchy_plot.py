@@ -343,7 +343,9 @@ def outlines(graph: MotifGraph, node: str) -> list[NDArray[np.float64]]:
         return []
 
 
-def _colours(graph: MotifGraph, nodes: list[str], colour_by: str) -> tuple[NDArray[Any], dict[str, Any]]:
+def _colours(
+    graph: MotifGraph, nodes: list[str], colour_by: str
+) -> tuple[NDArray[np.generic], dict[str, Any]]:
     """Return a class or a number for each node, and the corresponding names or label."""
     if colour_by == "type":
         types = [graph.nodes[n].get("type", "") for n in nodes]

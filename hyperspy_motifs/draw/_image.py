@@ -235,7 +235,7 @@ def check_positions(positions: ArrayLike, name: str = "positions") -> NDArray[np
     return array
 
 
-def check_length(values: NDArray[Any], n: int, name: str) -> None:
+def check_length(values: NDArray[np.generic], n: int, name: str) -> None:
     """Raise an error unless there is one value for each of `n` items."""
     if values.shape[:1] != (n,):
         raise ValueError(

@@ -12,7 +12,7 @@ from matplotlib.backend_bases import PickEvent
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.widgets import RectangleSelector, Slider
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.pipeline import inside_roi
@@ -21,6 +21,9 @@ from ._layout_plot import plot_layout
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
+    from matplotlib.backend_bases import CloseEvent, DrawEvent, KeyEvent, MouseEvent
+
+    from hyperspy_motifs.pipeline import AtomTable
 
 
 class MovingLayer:
@@ -37,10 +40,10 @@ class MovingLayer:
     def __init__(self, figure: Figure, artists: Callable[[], Sequence[Artist]]) -> None:
         self.figure = figure
         self._artists = artists
-        self._background: Any = None
+        self._background: object = None
         self.connection = figure.canvas.mpl_connect("draw_event", self._on_draw)
 
-    def _on_draw(self, event: Any) -> None:
+    def _on_draw(self, event: DrawEvent) -> None:
         canvas: Any = self.figure.canvas
         if canvas.is_saving():
             # Animated artists are drawn normally in a file, whose background differs from that of the window.
@@ -172,7 +175,7 @@ def plot_layout_in_region(
         axes.set(**limits)
         axes.figure.canvas.draw_idle()
 
-    def stop(event: Any) -> None:
+    def stop(event: CloseEvent) -> None:
         if draw in roi.events.changed.connected:
             roi.events.changed.disconnect(draw)
 
@@ -213,7 +216,7 @@ class AtomEditor:
         signal.plot()
         self._ax = signal._plot.signal_plot.ax
         self.figure = self._ax.figure
-        self._history: list[Any] = []
+        self._history: list[AtomTable | None] = []
         self._pressed: tuple[float, float] | None = None
         style = {"mfc": "none", "ms": 6, "mew": 1.2, "ls": "none"}
         (self._dots,) = self._ax.plot([], [], "o", mec="#e69f00", **style)
@@ -277,7 +280,7 @@ class AtomEditor:
 
             self._edit(act)
 
-    def remove(self, positions: Any) -> None:
+    def remove(self, positions: Sequence[tuple[float, float]] | NDArray[np.float64]) -> None:
         """Remove the atoms at some positions (axis units), in one step."""
         if len(positions):
             self._edit(lambda: self.signal.remove_atoms(positions, frame=self.frame))
@@ -299,7 +302,7 @@ class AtomEditor:
         if self._redraw in self.signal.axes_manager.events.indices_changed.connected:
             self.signal.axes_manager.events.indices_changed.disconnect(self._redraw)
 
-    def _edit(self, act: Any) -> None:
+    def _edit(self, act: Callable[[], object]) -> None:
         before = getattr(self.signal, "atoms", None)
         act()
         self._history.append(before)
@@ -348,12 +351,12 @@ class AtomEditor:
         else:
             self.toggle(*end)
 
-    def _on_box(self, press: Any, release: Any) -> None:
+    def _on_box(self, press: MouseEvent, release: MouseEvent) -> None:
         corners = np.sort([[press.xdata, press.ydata], [release.xdata, release.ydata]], axis=0)
         here = self._positions()
         self.remove(here[np.all((here >= corners[0]) & (here <= corners[1]), axis=1)])
 
-    def _on_key(self, event: Any) -> None:
+    def _on_key(self, event: KeyEvent) -> None:
         if event.key == "u":
             self.undo()
         elif event.key == "enter":

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -29,7 +30,7 @@ _ROUND = 0.75
 _LONGEST_NAME = 8
 
 
-def is_categorical(values: NDArray[Any]) -> bool:
+def is_categorical(values: NDArray[np.generic]) -> bool:
     """Whether values are labels (integers or booleans) and not numbers on a scale."""
     return bool(np.issubdtype(values.dtype, np.integer) or values.dtype == bool)
 
@@ -206,7 +207,7 @@ def _draw_density(
 def _draw_atoms(
     ax: Axes,
     xy: NDArray[np.float64],
-    values: NDArray[Any],
+    values: NDArray[np.generic],
     names: Sequence[str] | None,
     label: str | None,
     legend: bool,
@@ -228,7 +229,9 @@ def _draw_atoms(
         add_colour_bar(ax, points, label)
 
 
-def add_colour_bar(ax: Axes, mappable: Any, label: str | None, extend: str | None = None) -> Colorbar:
+def add_colour_bar(
+    ax: Axes, mappable: ScalarMappable, label: str | None, extend: str | None = None
+) -> Colorbar:
     """Slim colour bar on the right of `ax`."""
     # An inset has the height of axes with fixed aspect, unlike new axes with the height of the figure.
     bar = ax.figure.colorbar(mappable, cax=ax.inset_axes((1.03, 0, 0.035, 1)), extend=extend)
@@ -246,7 +249,7 @@ def compare_layouts(
     names: Sequence[str] | None = None,
     figure: Figure | None = None,
     legend: bool = True,
-) -> NDArray[Any]:
+) -> NDArray[np.generic]:
     """Draw layouts of the same atoms next to each other (force-relaxed, PCA, UMAP), in the same colours.
 
     Parameters

@@ -15,6 +15,8 @@ from ._image import Extent, grey_levels, rarity, readable_units
 from ._style import as_labels, cell_colours, motif_colour, motif_marker
 
 if TYPE_CHECKING:
+    from bokeh.models import ColumnDataSource, GlyphRenderer, InlineStyleSheet, Plot, UIElement
+
     from hyperspy_motifs.cells import Cells
 
 # Pixels along the longer side of an image, above which it is reduced: a page must stay small.
@@ -130,7 +132,7 @@ def keyboard_script() -> str:
     return f"<script>{{const keys = [];{KEYBOARD}}}</script>"
 
 
-def linked_source(columns: Mapping[str, Any]) -> Any:
+def linked_source(columns: Mapping[str, object]) -> ColumnDataSource:
     """Data that several views share: what is selected in one of them is selected in all.
 
     Parameters
@@ -159,7 +161,7 @@ def linked_atoms(
     names: Sequence[str],
     layout: ArrayLike,
     columns: Mapping[str, ArrayLike],
-) -> Any:
+) -> ColumnDataSource:
     """Data of the atoms for :func:`linked_views` and :func:`linked_table`.
 
     Parameters
@@ -187,7 +189,7 @@ def linked_atoms(
     )  # fmt: skip
 
 
-def _view(**options: Any) -> Any:
+def _view(**options: object) -> Plot:
     from bokeh.plotting import figure
 
     view = figure(
@@ -198,7 +200,7 @@ def _view(**options: Any) -> Any:
     return view
 
 
-def adapt_to_theme(view: Any) -> None:
+def adapt_to_theme(view: Plot) -> None:
     """Let a figure of Bokeh be legible on a light and on a dark page."""
     view.update(background_fill_color=None, border_fill_color=None, outline_line_color=INK)
     parts = "axis_label_text", "major_label_text", "axis_line", "major_tick_line", "minor_tick_line"
@@ -208,7 +210,7 @@ def adapt_to_theme(view: Any) -> None:
         grid.update(grid_line_color=INK, grid_line_alpha=0.2)
 
 
-def _add_atoms(view: Any, atoms: Any, x: str, y: str, size: float) -> list[Any]:
+def _add_atoms(view: Plot, atoms: ColumnDataSource, x: str, y: str, size: float) -> list[GlyphRenderer]:
     """Add the atoms, a glyph for each motif, and return the glyphs."""
     from bokeh.models import CDSView, GroupFilter, HoverTool
 
@@ -232,12 +234,12 @@ def linked_views(
     image: ArrayLike,
     extent: Extent,
     units: object,
-    atoms: Any,
+    atoms: ColumnDataSource,
     *,
     spacing: float,
     cells: Cells | None = None,
-    marks: Any = None,
-) -> Any:
+    marks: ColumnDataSource | None = None,
+) -> UIElement:
     """The image with its atoms beside their layout, to zoom and to click in; the legend and the boxes below hide motifs.
 
     Parameters
@@ -316,14 +318,14 @@ def linked_views(
     return column(plots, boxes)
 
 
-def sheet() -> Any:
+def sheet() -> InlineStyleSheet:
     """Style of a widget, dark or light."""
     from bokeh.models import InlineStyleSheet
 
     return InlineStyleSheet(css=STYLE)
 
 
-def as_address(grey: NDArray[np.uint8], kind: str, **options: Any) -> str:
+def as_address(grey: NDArray[np.uint8], kind: str, **options: object) -> str:
     """Address of a picture of a kind of file such as "PNG", reduced to a size for a page."""
     from PIL import Image
 
@@ -334,7 +336,7 @@ def as_address(grey: NDArray[np.uint8], kind: str, **options: Any) -> str:
     return f"data:image/{kind.lower()};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def linked_cells(polygons: Sequence[ArrayLike], labels: ArrayLike) -> Any:
+def linked_cells(polygons: Sequence[ArrayLike], labels: ArrayLike) -> ColumnDataSource:
     """Data of cells for :func:`linked_views`.
 
     Parameters
@@ -403,7 +405,7 @@ def linked_table(
     return table
 
 
-def _number_format(values: NDArray[Any]) -> Any:
+def _number_format(values: NDArray[np.generic]) -> Any:
     """Whole numbers, four digits of the largest number, or powers of ten where there are very small ones."""
     from bokeh.models.widgets.tables import NumberFormatter, ScientificFormatter
 

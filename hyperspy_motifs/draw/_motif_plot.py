@@ -62,7 +62,7 @@ def plot_means(
     units: object = "px",
     n_columns: int | None = None,
     figure: Figure | None = None,
-) -> NDArray[Any]:
+) -> NDArray[np.generic]:
     """Draw the mean patch of each motif, framed in the motif's colour, all on one grey scale.
 
     Parameters
@@ -209,7 +209,7 @@ def plot_explanation(
     *,
     groups: tuple[int, int] | None = None,
     figure: Figure | None = None,
-) -> NDArray[Any]:
+) -> NDArray[np.generic]:
     """Draw two motifs, their difference, and the modes that distinguish them.
 
     Parameters

@@ -33,6 +33,10 @@ from ._explorer_panels import KEYS, key_actions
 from ._linked import KEYBOARD, sheet
 
 if TYPE_CHECKING:
+    from bokeh.document.events import DocumentChangedEvent
+    from bokeh.model import Model
+    from matplotlib.figure import Figure
+
     from hyperspy_motifs.motifs import ExplorerState
 
 # Buttons of the edits, and their keys.
@@ -51,12 +55,12 @@ class Widget(BokehModel):
     by a moment, an echo would take back what was done since then.
     """
 
-    def __init__(self, model: Any, **kwargs: Any) -> None:
-        self._told: dict[tuple[str, str], list[Any]] = {}
+    def __init__(self, model: Model, **kwargs: object) -> None:
+        self._told: dict[tuple[str, str], list[object]] = {}
         self._heard: set[tuple[str, str]] | None = None
         super().__init__(model, **kwargs)
 
-    def is_repeated(self, model: Any, attribute: str) -> bool:
+    def is_repeated(self, model: Model, attribute: str) -> bool:
         """Whether a callback of the change that is being received was called before."""
         if self._heard is None:
             return False
@@ -64,12 +68,12 @@ class Widget(BokehModel):
         self._heard.add((model.id, attribute))
         return known
 
-    def _document_patched(self, event: Any) -> None:
+    def _document_patched(self, event: DocumentChangedEvent) -> None:
         if event.setter is not self and isinstance(event, ModelChangedEvent):
             self._told.setdefault((event.model.id, event.attr), []).append(event.new)
         super()._document_patched(event)
 
-    def _sync_model(self, _model: Any, content: dict[str, Any], _buffers: Any) -> None:
+    def _sync_model(self, _model: object, content: dict[str, Any], _buffers: object) -> None:
         if content.get("kind") == "ModelChanged":
             told = self._told.get((content["model"]["id"], content["attr"]), [])
             # A user never changes data.
@@ -111,9 +115,9 @@ class NotebookExplorer:
 
     def __init__(self, state: ExplorerState) -> None:
         self.state = state
-        self.exported: Any = None
+        self.exported: Figure | None = None
         self._quiet = False
-        self._widget: Any = None
+        self._widget: Widget | None = None
         self._told: list[str] = []
         self.sources = {
             "atoms": ColumnDataSource(parts.place_columns(state) | parts.atom_columns(state)),
@@ -125,7 +129,7 @@ class NotebookExplorer:
             "sites": ColumnDataSource(parts.site_columns(state)),
             "here": ColumnDataSource({"x": [], "y": []}),
         }
-        self.controls: dict[str, Any] = {"quiet": TextInput(visible=False)}
+        self.controls: dict[str, UIElement] = {"quiet": TextInput(visible=False)}
         self.figures = parts.make_figures(state, self.sources, self.controls["quiet"])
         self._status = Div(text="", width=860, height=22)
         self._history = Div(text="", width=860)
@@ -141,7 +145,7 @@ class NotebookExplorer:
         self._write_status()
         state.observe(self._on_change)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+    def _repr_mimebundle_(self, **kwargs: object) -> object:
         from bokeh.document import Document
         from bokeh.io import output_notebook
         from bokeh.resources import INLINE
@@ -197,7 +201,7 @@ class NotebookExplorer:
         names = [f"{k} {name}" if name != str(k) else name for k, name in enumerate(self.state.names)]
         return {"labels": names, "active": self.state.visible_motifs}
 
-    def _arrange(self) -> Any:
+    def _arrange(self) -> UIElement:
         make, figures = self.controls, self.figures
         first = [
             make[k] for k in ("radius", "frame", "colour_by", "condition", "find", "opacity") if k in make
@@ -266,10 +270,10 @@ class NotebookExplorer:
         if control in self.controls:
             self._listen(self.controls[control], attribute, action)
 
-    def _listen(self, model: Any, attribute: str, action: Callable[[Any], object]) -> None:
+    def _listen(self, model: Model, attribute: str, action: Callable[[Any], object]) -> None:
         """Call `action` with the new value of an attribute that the user changed, and not this program."""
 
-        def changed(attr: str, old: Any, new: Any) -> None:
+        def changed(attr: str, old: object, new: object) -> None:
             repeated = self._widget is not None and self._widget.is_repeated(model, attr)
             if not self._quiet and not repeated:
                 action(new)

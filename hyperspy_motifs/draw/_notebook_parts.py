@@ -44,6 +44,8 @@ from ._linked import INK, adapt_to_theme, as_address
 from ._style import cell_colours, motif_colours
 
 if TYPE_CHECKING:
+    from bokeh.models import GlyphRenderer, Plot, Renderer
+
     from hyperspy_motifs.defects import Defects
     from hyperspy_motifs.motifs import ExplorerState
 
@@ -151,7 +153,7 @@ if (cb_obj === atoms.selected) queueMicrotask(paint); else setTimeout(paint, 0);
 """
 
 
-def place_columns(state: ExplorerState) -> dict[str, NDArray[Any]]:
+def place_columns(state: ExplorerState) -> dict[str, NDArray[np.generic]]:
     """Columns of the atoms that no edit and no radius changes, one row per atom of the frame."""
     height = state.columns.get("amplitude", np.full(state.n_atoms, np.nan))
     return {
@@ -160,7 +162,7 @@ def place_columns(state: ExplorerState) -> dict[str, NDArray[Any]]:
     }  # fmt: skip
 
 
-def atom_columns(state: ExplorerState) -> dict[str, NDArray[Any]]:
+def atom_columns(state: ExplorerState) -> dict[str, NDArray[np.generic]]:
     """The other columns of the atoms for the browser."""
     return {
         "u": state.layout[:, 0].astype(np.float32), "v": state.layout[:, 1].astype(np.float32),
@@ -169,7 +171,7 @@ def atom_columns(state: ExplorerState) -> dict[str, NDArray[Any]]:
     }  # fmt: skip
 
 
-def reason_columns(reasons: list[str]) -> tuple[dict[str, list[str]], dict[str, NDArray[Any]]]:
+def reason_columns(reasons: list[str]) -> tuple[dict[str, list[str]], dict[str, NDArray[np.generic]]]:
     """Each text once, and its row for each atom: most atoms have the empty one."""
     texts, why = {"": 0}, np.zeros(len(reasons), dtype=np.int32)
     for i, text in enumerate(reasons):
@@ -358,7 +360,7 @@ def layout_limits(state: ExplorerState) -> list[tuple[float, float]]:
     return [(float(c - half), float(c + half)) for c in (low + high) / 2]
 
 
-def bring_into_view(fig: Any, place: NDArray[np.float64]) -> None:
+def bring_into_view(fig: Plot, place: NDArray[np.float64]) -> None:
     """Move a place that is outside to the middle of a figure."""
     for limits, at in zip((fig.x_range, fig.y_range), place.tolist(), strict=True):
         middle = (limits.start + limits.end) / 2
@@ -366,13 +368,13 @@ def bring_into_view(fig: Any, place: NDArray[np.float64]) -> None:
             limits.update(start=limits.start + at - middle, end=limits.end + at - middle)
 
 
-def _hide(renderer: Any, **place: float) -> None:
+def _hide(renderer: Renderer, **place: float) -> None:
     """Let the pointer and the lasso find the points, but draw none: a browser skips those without a size or an angle."""
     unseen = renderer.glyph.clone(**place)
     renderer.update(muted=True, muted_glyph=unseen, selection_glyph=unseen, nonselection_glyph=unseen)
 
 
-def _add_discs(fig: Any, x: str, y: str, size: float, radius: float, paint: dict[str, Any]) -> None:
+def _add_discs(fig: Plot, x: str, y: str, size: float, radius: float, paint: dict[str, Any]) -> None:
     """Draw discs at the atoms, of a diameter in pixels of the page or a radius in axis units, whichever is larger."""
     picture = ColumnDataSource(
         {"image": [np.zeros((1, 1), np.uint32)], "x": [0.0], "y": [0.0], "width": [1.0], "height": [1.0]}
@@ -388,7 +390,9 @@ def _add_discs(fig: Any, x: str, y: str, size: float, radius: float, paint: dict
         model.js_on_change(name, code)
 
 
-def _hover(state: ExplorerState, glyph: Any, sources: dict[str, ColumnDataSource], near: Any) -> HoverTool:
+def _hover(
+    state: ExplorerState, glyph: GlyphRenderer, sources: dict[str, ColumnDataSource], near: GlyphRenderer
+) -> HoverTool:
     name = CustomJSHover(
         args={"motifs": sources["motifs"]}, code="return `${value} (${motifs.data.name[value]})`"
     )
@@ -441,7 +445,7 @@ def defect_table(source: ColumnDataSource) -> DataTable:
     return _table(source, columns)
 
 
-def _table(source: ColumnDataSource, columns: list[TableColumn], **options: Any) -> DataTable:
+def _table(source: ColumnDataSource, columns: list[TableColumn], **options: object) -> DataTable:
     size = {"width": 860, "height": 260}
     return DataTable(
         source=source, columns=columns, index_position=None, reorderable=False, **size, **options

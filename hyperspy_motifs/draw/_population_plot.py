@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import matplotlib as mpl
 import networkx as nx
@@ -12,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
@@ -384,7 +384,7 @@ def plot_image_populations(
     motif_names: Sequence[str],
     image_names: Sequence[str],
     *,
-    groups: Sequence[Any] | None = None,
+    groups: Sequence[object] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the fraction of each motif in each image on a logarithmic axis, as rare motifs differ from frequent ones by orders.
@@ -406,7 +406,7 @@ def plot_image_populations(
     ax = axes_or_new(ax, (max(4.0, 1.6 + 0.45 * n_images), 3.4))
     labels = [str(g) for g in groups] if groups is not None else [""] * n_images
     order = sorted(range(n_images), key=lambda i: (list(dict.fromkeys(labels)).index(labels[i]), i))
-    handles: list[Any] = []
+    handles: list[ErrorbarContainer] = []
     for k in range(n_motifs):
         shown = [i for i in order if fractions[i, k] > 0]
         x = np.array([order.index(i) for i in shown]) + 0.5 * (k / max(n_motifs - 1, 1) - 0.5)
@@ -436,7 +436,7 @@ def plot_image_map(
     places: NDArray[np.floating],
     image_names: Sequence[str],
     *,
-    groups: Sequence[Any] | None = None,
+    groups: Sequence[object] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw images as named points.

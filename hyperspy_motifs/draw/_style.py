@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     import networkx as nx
+    from matplotlib.artist import Artist
 
 #: Widths in inches of one and of two columns of a journal: 85 and 170 mm.
 ONE_COLUMN, TWO_COLUMNS = 85 / 25.4, 170 / 25.4
@@ -334,7 +335,7 @@ def add_motif_legend(
     is_other = labels >= (len(CELL_PALETTE) if cells else np.inf)
     texts = label_texts(labels[~is_other], names, "cell" if cells else "motif")
     present = np.fromiter(texts, dtype=np.intp, count=len(texts))
-    handles: list[Any] = []
+    handles: list[Artist] = []
     if cells:
         for colour in cell_colours(present):
             handles.append(Patch(facecolor=colour, edgecolor="0.25", linewidth=0.5))

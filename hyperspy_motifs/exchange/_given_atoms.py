@@ -45,7 +45,7 @@ class GivenAtoms:
         n = 1 if self.frames is None else len(np.unique(self.frames))
         return f"<GivenAtoms: {len(self)} atoms{f' of {n} frames' if n > 1 else ''}; {self.origin}>"
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: np.dtype[np.generic] | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.positions, dtype=dtype, copy=copy)
 
 

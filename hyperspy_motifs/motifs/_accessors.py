@@ -326,7 +326,7 @@ class MotifExports:
             names=[motifs.names[k] for k in np.unique(record.labels[here])],
         )
 
-    def markers(self, *, size: float | None = None, cells: bool = False) -> list[Any]:
+    def markers(self, *, size: float | None = None, cells: bool = False) -> list[object]:
         """The atoms as HyperSpy markers, one set of points for each motif.
 
         Parameters

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from ._report_sections import Page, add_cells, add_drawing, add_levels, add_neig
 from ._summary import answers, cautions
 
 if TYPE_CHECKING:
+    from bokeh.models import ColumnDataSource
+
     from ._motifs import Motifs
 
 PACKAGES = (
@@ -91,9 +93,9 @@ def _about(motifs: Motifs) -> str:
 class _Views(NamedTuple):
     """Data of the linked views: atoms and cells of one frame, and the defects, None where they are not looked for."""
 
-    atoms: Any
-    cells: Any
-    defects: Any
+    atoms: ColumnDataSource
+    cells: ColumnDataSource | None
+    defects: ColumnDataSource | None
 
 
 def _linked_views(page: Page, motifs: Motifs, frame: int) -> _Views:
@@ -140,7 +142,7 @@ def _linked_views(page: Page, motifs: Motifs, frame: int) -> _Views:
     return _Views(atoms, cells, defects)
 
 
-def _motifs(page: Page, motifs: Motifs, atoms: Any) -> None:
+def _motifs(page: Page, motifs: Motifs, atoms: ColumnDataSource) -> None:
     import matplotlib.pyplot as plt
 
     from hyperspy_motifs.draw import linked_source, linked_table, motif_colour
@@ -193,7 +195,7 @@ def _motifs(page: Page, motifs: Motifs, atoms: Any) -> None:
     page.linked(linked_table(atoms, shown, height=220), caption)
 
 
-def _defects(page: Page, motifs: Motifs, defects: Any) -> None:
+def _defects(page: Page, motifs: Motifs, defects: ColumnDataSource) -> None:
     """The table of defects; its rows are lit in the image, which has the same data."""
     from hyperspy_motifs.draw import linked_table
 
