@@ -1,5 +1,5 @@
 from ._atoms import BIN as BIN
-from ._atoms import BLOCK as BLOCK
+from ._atoms import BLOCK_SIDE as BLOCK_SIDE
 from ._atoms import FEWEST_PAIRS as FEWEST_PAIRS
 from ._atoms import NEIGHBOURHOOD as NEIGHBOURHOOD
 from ._atoms import ORDERLY as ORDERLY

@@ -158,7 +158,7 @@ FEWEST = 3
 #: Neighbours that are compared, or whose columns overlap in a fit, are up to this many separations away.
 REACH = 2.2
 #: Bin of the histogram of displacements, in separations, and side of the blocks that it is taken over: some sixty columns.
-BIN, BLOCK = 0.1, 8.0
+BIN, BLOCK_SIDE = 0.1, 8.0
 # A displacement belongs to the structure if it is this many times as frequent as in a gas of the same density.
 _FREQUENT = 3.0
 #: Radius of the surroundings of a column, in separations, and of the disc that a disordered area must fill. Of eight simulated
@@ -215,7 +215,7 @@ def order_of_sites(
     n_bins = 2 * int(np.ceil(REACH / BIN)) + 1
     middle = n_bins // 2
     bins = np.rint(vectors / BIN).astype(int)
-    block = ((positions - positions.min(axis=0)) / (BLOCK * separation)).astype(int)
+    block = ((positions - positions.min(axis=0)) / (BLOCK_SIDE * separation)).astype(int)
     n_blocks = block.max(axis=0) + 1
     own = block[pairs[:, 0]]
     shape = (n_blocks[0], n_blocks[1], n_bins, n_bins)

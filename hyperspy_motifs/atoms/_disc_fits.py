@@ -183,7 +183,7 @@ def _places(kind: int, powers: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 # Places of the number of pixels, of the sum of the residuals, that of their squares, and of the smallest residual.
-_NUMBER, _TOTAL, _COST, _LOWEST = 75, 76, 77, 78
+_NUMBER, _TOTAL, _COST, _LOWEST = range(3 * 25, 3 * 25 + 4)
 _CROSSED = np.append(_places(2, _POWERS), _TOTAL)
 _BASIS = np.full((_N, _N), _NUMBER)
 _BASIS[:6, :6] = _places(0, _POWERS[:, None] + _POWERS)

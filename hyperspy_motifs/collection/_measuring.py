@@ -17,6 +17,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs import store
+from hyperspy_motifs.common import SMALLEST_SAMPLE
 from hyperspy_motifs.models import Orientation, PooledMoments
 
 from ._saved_images import Assigned, SavedImages, of_other, write
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
 Images = Sequence["np.ndarray"]
 Forms = Sequence[dict[str, Any]]
-
-# Atoms that are sought in another image: whether most of them are found is known to 0.035.
-_SOUGHT = 200
 
 
 @dataclass(frozen=True)
@@ -361,7 +359,9 @@ def _drift(one: MeasuredImage, other: MeasuredImage) -> NDArray[np.float64] | No
     first, second = one.moments[radius], other.moments[radius]
     unit = noise_unit(first)
     rows, among = (np.flatnonzero(np.asarray(m.valid, bool) & (m.coverage > 0.99)) for m in (first, second))
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _SOUGHT)).astype(int)] if len(rows) else rows
+    if len(rows):
+        # Whether most of these are found is known to 0.035.
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), SMALLEST_SAMPLE)).astype(int)]
     if not len(rows) or not len(among):
         return None
     there = other.table.pixel_positions[among]

@@ -10,6 +10,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.stats import binom, norm
 
+from hyperspy_motifs.common import BLOCK
+
 # Lengths in nearest-neighbour distances. The surroundings reach the second shell of a honeycomb (1.73).
 REACH = 1.85
 # Neighbours within this distance are of the first shell: between the distance 1 and the square root of 2 of a square lattice.
@@ -312,7 +314,6 @@ _MOST_NEIGHBOURS = 18
 _ALIKE_OTHERWISE = 0.7
 # Neighbours that must agree on a place.
 _FEWEST_VOTES = 3
-_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -428,8 +429,8 @@ def predict_places(points: np.ndarray, counterparts: Counterparts, spacing: floa
     x, y = np.moveaxis(
         np.where((distance <= _REACHES[-1] + _SAME)[..., None], offset, np.float32(1e6)), -1, 0
     )
-    for first in range(0, n, _ROWS):
-        rows = slice(first, first + _ROWS)
+    for first in range(0, n, BLOCK):
+        rows = slice(first, first + BLOCK)
         their_x, their_y = x[others[rows]], y[others[rows]]
         gap = (offset[rows, :, None, None, 0] - their_x[:, None]) ** 2
         gap += (offset[rows, :, None, None, 1] - their_y[:, None]) ** 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize, special, stats
 
+from hyperspy_motifs.common import SMALLEST_SAMPLE
+
 from ._counterparts import Counterparts
 
 # Degrees of freedom of Student's t between which the tails are estimated; the largest is close to a normal distribution.
@@ -19,7 +21,7 @@ _TAIL = 1e-4
 _STEP, _FAR = 0.05, 3.0
 # Steps of the expectation maximisation; atoms of which the null distribution of the statistic is computed, and residuals of
 # either sign at which it is. Half or twice of either changes no list (the same script).
-_ITERATIONS, _SAMPLED = 30, 200
+_ITERATIONS, _SAMPLED = 30, SMALLEST_SAMPLE
 # Relative scatter and intensities below this are rounding errors.
 LEAST = 1e-9
 # Smaller densities and probabilities, as in images without noise, are not distinguished: they are divisors, or have logarithms.

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs.clustering import motif_name
-from hyperspy_motifs.common import MOST_IN_A_LINE, write_csv
+from hyperspy_motifs.common import MOST_IN_A_LINE, REPORTED_LEVEL, write_csv
 
 from ._outliers import SHOWN
 
@@ -115,7 +115,7 @@ def compare_with_chance(
     limit = float(np.quantile(largest, 0.95))
     lower, upper = np.maximum(mean - limit * scatter, 0.0), mean + limit * scatter
     kind = "random"
-    if p_value <= 0.05:
+    if p_value <= REPORTED_LEVEL:
         more, less = (observed > upper).any(), (observed < lower).any()
         kind = "mixed" if more and less else "clustered" if more else "dispersed"
     return Clustering(distances, observed, mean, lower, upper, p_value, kind, *numbers)

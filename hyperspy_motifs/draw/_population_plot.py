@@ -15,6 +15,8 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from hyperspy_motifs.common import REPORTED_LEVEL
+
 from ._image import axes_or_new, check_length, make_room, round_length
 from ._layout_plot import add_colour_bar
 from ._style import ONE_COLUMN, as_labels, motif_colour, motif_marker, short_name, type_nodes
@@ -297,7 +299,7 @@ def plot_enrichment(
     q: ArrayLike | None = None,
     kind: str = "motif",
     most: int = 20,
-    level: float = 0.05,
+    level: float = REPORTED_LEVEL,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a bubble for each pair of neighbouring types: red enriched, blue depleted, larger for larger z-scores.

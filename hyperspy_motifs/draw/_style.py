@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
 
 #: Widths in inches of one and of two columns of a journal: 85 and 170 mm.
-ONE_COLUMN, TWO_COLUMNS = 85 / 25.4, 170 / 25.4
+ONE_COLUMN = 85 / 25.4
+TWO_COLUMNS = 2 * ONE_COLUMN
 
 
 def journal_style(**settings: Any) -> AbstractContextManager[None]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hyperspy_motifs.cells import Cells
+from hyperspy_motifs.common import REPORTED_LEVEL
 from hyperspy_motifs.hierarchy import Hierarchy
 
 from . import _schema as schema
@@ -397,7 +398,7 @@ def _rules(graph: MotifGraph, types: list[str], most: int) -> list[str]:
     found = []
     for source in types:
         for target, d in graph.succ[source].items():
-            if d["kind"] == schema.NEIGHBOURS and d["q"] <= 0.05:
+            if d["kind"] == schema.NEIGHBOURS and d["q"] <= REPORTED_LEVEL:
                 found.append((-abs(d["z"]), source, target, d))
     found.sort(key=lambda item: item[:3])
     lines = [

@@ -11,6 +11,7 @@ import networkx as nx
 import numpy as np
 from scipy import special, stats
 
+from hyperspy_motifs.common import REPORTED_LEVEL
 from hyperspy_motifs.hierarchy import formula
 
 from . import _schema as schema
@@ -349,7 +350,7 @@ class TypeComparison:
         """Classes that only the second graph has."""
         return [d.key for d in self.classes if d.first == 0]
 
-    def differing(self, level: float = 0.05) -> list[Difference]:
+    def differing(self, level: float = REPORTED_LEVEL) -> list[Difference]:
         """Return the classes and rules whose share differs, at a false discovery rate of `level`."""
         return [d for d in (*self.classes, *self.rules) if d.q <= level]
 
@@ -360,7 +361,7 @@ class TypeComparison:
             f"{len(self.only_second)} in the second only."
         ]
         for title, entries in (("classes", self.classes), ("neighbours", self.rules)):
-            found = sorted((d for d in entries if d.q <= 0.05), key=lambda d: -abs(d.z))
+            found = sorted((d for d in entries if d.q <= REPORTED_LEVEL), key=lambda d: -abs(d.z))
             lines.append(f"{len(found)} of {len(entries)} {title} differ in their share:")
             lines += [
                 f"  {' '.join(d.key)}: {d.first} of {d.of_first}, then {d.second} of {d.of_second} (z = {d.z:+.1f})"

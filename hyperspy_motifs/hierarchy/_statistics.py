@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.spatial import cKDTree
 
-from hyperspy_motifs.common import BLOCK
+from hyperspy_motifs.common import BLOCK, REPORTED_LEVEL
 from hyperspy_motifs.threads import INNER, OUTER, over_rows
 
 from ._constants import CONSTANTS
@@ -171,7 +171,7 @@ class NeighbourStatistics:
     q: np.ndarray
     n_permutations: int
 
-    def flagged(self, level: float = 0.05) -> np.ndarray:
+    def flagged(self, level: float = REPORTED_LEVEL) -> np.ndarray:
         """Return the mask (p,) of significant pairs, at a false discovery rate of `level`."""
         return self.q <= level
 

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.stats import chi2, norm
 
-from hyperspy_motifs.clustering import ALMOST_WHOLE, MIN_MOTIF_SIZE, Brightness
+from hyperspy_motifs.clustering import ALMOST_WHOLE, MIN_MOTIF_SIZE, RADII, Brightness
 from hyperspy_motifs.common import LEVEL, SAMPLE, robust_spread
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import (
@@ -34,7 +34,7 @@ _TURNED = 300
 _STEPS = 72
 _AXES = 12
 #: Radius that reaches the neighbours, for the orientation.
-ORIENTED_AT = 1.2
+ORIENTED_AT = RADII[1]
 # Distance of the corner from which positions are counted, in nearest-neighbour distances: further than neighbours are sought.
 _OUTSIDE = 10.0
 

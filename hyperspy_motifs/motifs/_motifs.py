@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperspy_motifs import store
+from hyperspy_motifs.common import REPORTED_LEVEL
 
 from ._accessors import MotifEdits, MotifExports
 from ._described import IdentifiedMotifs
@@ -226,7 +227,7 @@ class Motifs(MotifView):
         self._cache.pop("graph", None)
         return found
 
-    def find_outliers(self, fdr: float = 0.05) -> Outliers:
+    def find_outliers(self, fdr: float = REPORTED_LEVEL) -> Outliers:
         """Find single atoms that differ from their counterparts, with their error rate.
 
         A motif needs five atoms. Here every atom is tested alone, against its counterparts: the nearest atoms with the same

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hyperspy_motifs.common import REPORTED_LEVEL
 from hyperspy_motifs.graph import written_whole
 
 from ._levels import level_words
@@ -258,7 +259,9 @@ def add_neighbours(page: Page, motifs: Motifs) -> None:
 
     graph, words = motifs.graph, level_words(motifs)
     found = [
-        (d, u, v) for u, v, d in graph.types.edges(data=True) if d["kind"] == "neighbours" and d["q"] <= 0.05
+        (d, u, v)
+        for u, v, d in graph.types.edges(data=True)
+        if d["kind"] == "neighbours" and d["q"] <= REPORTED_LEVEL
     ]
     page.add("heading", "Neighbours")
     if not found:

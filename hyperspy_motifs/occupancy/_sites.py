@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from scipy.special import expit
 from scipy.stats import norm
 
-from hyperspy_motifs.atoms import BIN, BLOCK, FEWEST_PAIRS, NEIGHBOURHOOD
+from hyperspy_motifs.atoms import BIN, BLOCK_SIDE, FEWEST_PAIRS, NEIGHBOURHOOD, ORDERLY
 from hyperspy_motifs.common import distinct_rows
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _TRIED = 0.4
 # Fraction of the columns around one that a translation of the crystal maps to columns. A vector between the two
 # columns of a cell with equal columns, as in graphene, has a half. One sublattice of which any fraction is missed leaves
 # 0.83 or more.
-RECURRING = 0.7
+RECURRING = ORDERLY
 # A translation preserves the kind of the columns: the mean difference of the amplitudes that it joins, relative to the
 # smallest such difference of all vectors. The mean of a hundred has a standard error of 7 %, and the smallest of twenty is
 # two of them too small. Differences, relative to the typical amplitude, count up to that of two kinds, so that a few defects
@@ -196,7 +196,7 @@ def _proposed(
 ) -> np.ndarray:
     """Return the vectors (t, 2) that recur in a window of 2 x 2 blocks; all lengths in nearest-neighbour distances."""
     # Blocks as much larger as the translations are longer.
-    block = ((positions - positions.min(axis=0)) / (BLOCK * longest / _LONGEST[0])).astype(int)
+    block = ((positions - positions.min(axis=0)) / (BLOCK_SIDE * longest / _LONGEST[0])).astype(int)
     n_blocks = block.max(axis=0) + 1
     middle = int(np.ceil(longest / BIN)) + 2
     shape = (n_blocks[0], n_blocks[1], 2 * middle + 1, 2 * middle + 1)

@@ -13,6 +13,7 @@ import numpy as np
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_motifs import store
+from hyperspy_motifs.clustering import RADII
 from hyperspy_motifs.common import MOST_IN_MEMORY
 from hyperspy_motifs.stacks import (
     Checkpoint,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 # Radius from which on a disc holds the nearest neighbours, in their distances.
 REACH_OF_NEIGHBOURS = 1.1
 # Discs up to this radius contain little more than the nearest neighbours.
-NEIGHBOURS_ALONE, SURROUNDINGS = 1.5, 1.2
+NEIGHBOURS_ALONE, SURROUNDINGS = 1.5, RADII[1]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hyperspy.signals import Signal2D
 from scipy import ndimage
 
 from hyperspy_motifs import store
-from hyperspy_motifs.clustering import MIN_MOTIF_SIZE
+from hyperspy_motifs.clustering import MIN_MOTIF_SIZE, RADII
 from hyperspy_motifs.common import SMALLEST_SAMPLE
 
 from ._atom_finding import find_atoms, given_atoms, stored_atoms
@@ -68,7 +68,7 @@ def grid_table(
 
 # In nearest-neighbour distances: the centre of a hexagon is one distance from its corners and must be reconstructed
 # as well, and the patch of an atom must dominate at its position.
-LEAST_REACH = 1.2
+LEAST_REACH = RADII[1]
 PAINT_WIDTH = 0.4
 
 

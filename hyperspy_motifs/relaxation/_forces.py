@@ -42,7 +42,7 @@ def random_integer(
     return np.int64((high * np.uint64(n)) >> np.uint64(32))
 
 
-BLOCK = 64  # vertices, or ranks, per block: their rows stay in the first-level cache
+_BLOCK = 64  # vertices, or ranks, per block: their rows stay in the first-level cache
 
 
 @numba.njit(cache=True, **INNER)
@@ -151,22 +151,22 @@ def step_rows(
     """
     dimensions, n = layout.shape
     rate, clip = bounds[0], bounds[1]
-    room = BLOCK * n_negatives
-    for start in range(first, last, BLOCK):
-        room = max(room, indptr[min(start + BLOCK, last)] - indptr[start])
+    room = _BLOCK * n_negatives
+    for start in range(first, last, _BLOCK):
+        room = max(room, indptr[min(start + _BLOCK, last)] - indptr[start])
     apart = np.empty((dimensions, room), dtype=np.float32)
     square, pull = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32)
-    sampled = np.empty(BLOCK * n_negatives, dtype=np.int32)
-    repulsion = np.empty(BLOCK * n_negatives, dtype=np.float32)
+    sampled = np.empty(_BLOCK * n_negatives, dtype=np.int32)
+    repulsion = np.empty(_BLOCK * n_negatives, dtype=np.float32)
     # Loops, because array expressions take long to compile.
-    ends, sampled_ends = np.empty(BLOCK + 1, dtype=np.int32), np.empty(BLOCK + 1, dtype=np.int32)
+    ends, sampled_ends = np.empty(_BLOCK + 1, dtype=np.int32), np.empty(_BLOCK + 1, dtype=np.int32)
     # The last vertex that has each one as a neighbour.
     seen = np.empty(n, dtype=np.int32)
     for i in range(n):
         seen[i] = -1
-    force = np.empty((dimensions, BLOCK), dtype=np.float32)
-    for start in range(first, last, BLOCK):
-        rows = min(BLOCK, last - start)
+    force = np.empty((dimensions, _BLOCK), dtype=np.float32)
+    for start in range(first, last, _BLOCK):
+        rows = min(_BLOCK, last - start)
         low, high = indptr[start], indptr[start + rows]
         done = work[start : start + rows]
         for row in range(rows + 1):

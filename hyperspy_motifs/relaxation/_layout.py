@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hyperspy_motifs.threads import OUTER, one_blas_thread, over_rows
 
-from ._forces import BLOCK, STAGES, Stage, relax_layout
+from ._forces import _BLOCK, STAGES, Stage, relax_layout
 from ._forest import forest_neighbours
 
 # Points from which on an approximate search takes two thirds of the time of all distances, or less, in 12 to 30 dimensions.
@@ -125,7 +125,7 @@ def _brute_force(
     # One product gives the whole rank: (-2 a, 1) . (b, |b|^2).
     extended = np.ascontiguousarray(np.column_stack([points, np.einsum("ij,ij->i", points, points)]).T)
     extended_queries = np.column_stack([-2 * queries, np.ones(q, dtype=np.float32)])
-    rows = min(max(_RANKS // n, 1), BLOCK)
+    rows = min(max(_RANKS // n, 1), _BLOCK)
     candidates = np.empty((q, min(k + _SPARE, n - 1 if same else n)), dtype=np.int32)
     indices, squares = np.empty((q, k), dtype=np.int32), np.empty((q, k), dtype=np.float32)
 
@@ -157,8 +157,8 @@ def _least(ranks: NDArray[np.float32], first: int, where: NDArray[np.int32]) -> 
         best[:] = np.inf
         itself = first + row if first >= 0 else -1
         # Few ranks are among the best: blocks are tested at once, which compiles to vector instructions.
-        for start in range(0, len(ranks[row]), BLOCK):
-            part, bound, promising = ranks[row, start : start + BLOCK], best[last], 0
+        for start in range(0, len(ranks[row]), _BLOCK):
+            part, bound, promising = ranks[row, start : start + _BLOCK], best[last], 0
             for c in range(len(part)):
                 promising += part[c] < bound
             if promising == 0:
