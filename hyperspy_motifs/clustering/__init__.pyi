@@ -15,13 +15,13 @@ from ._motif_clustering import Stability as Stability
 from ._motif_clustering import estimate_stability as estimate_stability
 from ._motif_clustering import motif_name as motif_name
 from ._motif_tree import MotifTree as MotifTree
+from ._motif_tree import TurnedMotif as TurnedMotif
 from ._motif_tree import by_frequency as by_frequency
 from ._motif_tree import merging_order as merging_order
+from ._motif_tree import turned_motifs as turned_motifs
 from ._nested_radii import NestedRadii as NestedRadii
 from ._proposals import density_clusters as density_clusters
 from ._regions import ManifoldRegions as ManifoldRegions
 from ._split_test import split_evidence as split_evidence
 from ._state import from_state as from_state
 from ._state import to_state as to_state
-from ._turned_motifs import TurnedMotif as TurnedMotif
-from ._turned_motifs import turned_motifs as turned_motifs

@@ -17,7 +17,7 @@ from hyperspy_motifs.threads import one_blas_thread
 from ._constants import CONSTANTS
 from ._mixture import MotifMixture
 from ._nested_radii import NestedRadii
-from ._radius_model import RadiusModel
+from ._site_classifier import RadiusModel
 
 # The scatter decreases to that of the motifs by this factor, in squares, from step to step.
 _COOLING = 4.0

@@ -23,8 +23,7 @@ from ._neighbour_effects import Explanation
 from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of, with_least_error
 from ._partition import PartitionOptions, partition
 from ._proposals import density_clusters
-from ._radius_model import Around, Found, RadiusModel
-from ._site_classifier import SiteClassifier, mixed_sites
+from ._site_classifier import Around, Found, RadiusModel, SiteClassifier, mixed_sites
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ._mixture import MotifMixture
 from ._motif_tree import by_frequency, tree_of
 from ._neighbourhood_features import NeighbourhoodFeatures, layout_of
 from ._nested_radii import NestedRadii
-from ._radius_model import Found, RadiusModel
+from ._site_classifier import Found, RadiusModel
 
 # The stackings of high symmetry of a moire are three (AA, AB, BA); of a ring or an interval it makes thirds.
 N_REGIONS = 3

@@ -16,9 +16,8 @@ from ._environment import Environments, Sublattices
 from ._mixture import MotifMixture
 from ._neighbour_effects import Explanation, NeighbourEffects, StrainEffects
 from ._nested_radii import NestedRadii
-from ._radius_model import RadiusModel
 from ._regions import ManifoldRegions
-from ._site_classifier import SiteClassifier
+from ._site_classifier import RadiusModel, SiteClassifier
 
 Arrays = dict[str, NDArray[Any]]
 _EFFECTS = (("neighbours", NeighbourEffects), ("strain", StrainEffects))
