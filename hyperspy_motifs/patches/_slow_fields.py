@@ -63,7 +63,9 @@ def _sums_of_lines(values: NDArray[np.float64], starts: NDArray[np.int64], block
     Of a few lines ``numpy.add.reduceat`` adds all but the first one after the other, then these to the first. In this order
     all blocks are added at once, which takes a fifth of the time.
     """
-    if not 1 < block < _FEW_LINES:
+    if block == 1:
+        return values
+    if block >= _FEW_LINES:
         return np.asarray(np.add.reduceat(values, starts, axis=0))
     whole = len(starts) - 1
     out = np.empty((whole + 1, values.shape[1]))
