@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln, logsumexp
+from scipy.special import digamma, gammaln, logsumexp, softmax
 from scipy.stats import betabinom, norm
 
 from ._constants import CONSTANTS
@@ -191,6 +191,8 @@ def _group(number: int) -> int:
 
 # Steps of the expectation maximisation, which converges in a few.
 _EM_STEPS = 8
+# Tails of the brightness that are summed over.
+_N_TAILS = 5
 # Step of the levels of populations, in standard deviations of the brightness of one column.
 _STEP = 0.5
 
@@ -338,15 +340,51 @@ def _of_motif(
     amount = np.append((1 - CONSTANTS.unexplained) * weights[:-1], CONSTANTS.unexplained)
     identity = amount * fit / (amount @ fit)
     own = np.sqrt(errors**2 + (scatter * middle) ** 2)
-    member = _density(values, middle, own)[:, None] * identity if n > 1 else np.zeros((1, len(identity)))
     prior = weights.copy()
     if n > 1:
         prior[host] *= CONSTANTS.irregular
     # Other columns are of populations of any brightness, each of which has a composition that the law allows.
     grid, naming = _populations(values, prior, levels, host, scatter)
-    at_grid = _density(values[:, None], grid, np.sqrt(errors[:, None] ** 2 + (scatter * grid) ** 2))
-    at_host = np.sqrt(errors**2 + (scatter * levels.means[host]) ** 2 + levels.errors[host] ** 2)
-    single = np.column_stack([_density(values, levels.means[host], at_host), at_grid])
+    grid_width = np.sqrt(errors[:, None] ** 2 + (scatter * grid) ** 2)
+    host_width = np.sqrt(errors**2 + (scatter * levels.means[host]) ** 2 + levels.errors[host] ** 2)
+    found = []
+    for tail in np.linspace(*CONSTANTS.tail, _N_TAILS):
+        member = _density(values, middle, own, tail)[:, None] * (identity if n > 1 else 0 * identity)
+        single = np.column_stack(
+            [
+                _density(values, levels.means[host], host_width, tail),
+                _density(values[:, None], grid, grid_width, tail),
+            ]
+        )
+        found.append(_by_column(member, single, naming, prior, host, alien))
+    # How heavy the tails are is not known beforehand: that of the image is.
+    log_share = np.array([bound for _, bound in found])
+    share = softmax(log_share)
+    joint = sum(s * one for s, (one, _) in zip(share, found, strict=True))
+    # The motif as a whole: one of the host, or of so many of its columns with another composition.
+    few = CONSTANTS.prior_columns * np.maximum(amount, 1e-300)
+    log_number = betabinom.logpmf(n, n_sites, few, CONSTANTS.prior_columns - few)
+    log_number[host] = 0.0
+    unit = np.log(np.sqrt(2 * np.pi) * relative[host])
+    as_whole = float(logsumexp(np.log(np.maximum(fit, 1e-300))[amount > 0] + log_number[amount > 0]) + unit)
+    evidence = float(logsumexp(log_share)) - np.log(_N_TAILS) + as_whole
+    return joint, 1 - joint.sum(axis=1), identity[:-1], evidence
+
+
+def _by_column(
+    member: NDArray[np.float64],
+    single: NDArray[np.float64],
+    naming: NDArray[np.float64],
+    prior: NDArray[np.float64],
+    host: int,
+    alien: float,
+) -> tuple[NDArray[np.float64], float]:
+    """Probabilities (n, j) of the columns of a motif, and the evidence of their brightness.
+
+    `member` (n, j + 1) are the densities of the brightness by the motif, and `single` (n, 1 + g) those of the host and of
+    populations, which have the compositions of `naming` (j, g).
+    """
+    n = len(member)
     amounts = CONSTANTS.prior_columns * np.append(prior[host], naming.sum(axis=0))
     share = np.zeros_like(single)
     for _ in range(_EM_STEPS):
@@ -357,19 +395,12 @@ def _of_motif(
         share = fractions * single / total[:, None]
     named = share[:, 1:] @ (naming / np.maximum(naming.sum(axis=0), 1e-300)).T
     named[:, host] += share[:, 0]
-    joint = as_motif[:, :-1] / total[:, None] + named
-    by_law = at_grid @ (naming / np.maximum(naming.sum(axis=1, keepdims=True), 1e-300)).T
+    by_law = single[:, 1:] @ (naming / np.maximum(naming.sum(axis=1, keepdims=True), 1e-300)).T
     by_law[:, host] = single[:, 0]
     bound = _log_described(
         member.sum(axis=1), np.pad(by_law, [(0, 0), (0, 1)])[:, prior > 0], prior[prior > 0], alien
     )
-    # The motif as a whole: one of the host, or of so many of its columns with another composition.
-    few = CONSTANTS.prior_columns * np.maximum(amount, 1e-300)
-    log_number = betabinom.logpmf(n, n_sites, few, CONSTANTS.prior_columns - few)
-    log_number[host] = 0.0
-    unit = np.log(np.sqrt(2 * np.pi) * relative[host])
-    as_whole = float(logsumexp(np.log(np.maximum(fit, 1e-300))[amount > 0] + log_number[amount > 0]) + unit)
-    return joint, 1 - joint.sum(axis=1), identity[:-1], bound + as_whole
+    return as_motif[:, :-1] / total[:, None] + named, bound
 
 
 def _populations(
@@ -414,9 +445,12 @@ def _divergence(after: NDArray[np.float64], before: NDArray[np.float64]) -> floa
 
 
 def _density(
-    x: NDArray[np.float64], mean: NDArray[np.float64] | float, spread: NDArray[np.float64]
+    x: NDArray[np.float64], mean: NDArray[np.float64] | float, spread: NDArray[np.float64], tail: float
 ) -> NDArray[np.float64]:
-    """Of the brightness of a column."""
-    nu = CONSTANTS.brightness_freedom
+    """Of the brightness of a column: Student's, with the inverse `tail` of its degrees of freedom."""
+    z = (x - mean) / spread
+    if tail == 0:
+        return np.asarray(np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * spread))
+    nu = 1 / tail
     height = np.exp(gammaln((nu + 1) / 2) - gammaln(nu / 2)) / np.sqrt(np.pi * nu)
-    return np.asarray(height / spread * (1 + ((x - mean) / spread) ** 2 / nu) ** (-(nu + 1) / 2))
+    return np.asarray(height / spread * (1 + z**2 / nu) ** (-(nu + 1) / 2))
