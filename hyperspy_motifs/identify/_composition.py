@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, logsumexp, softmax
 from scipy.stats import betabinom, norm
+from scipy.stats import t as student
 
 from ._constants import CONSTANTS
 from ._emission import Levels, fit_levels
@@ -447,10 +449,21 @@ def _divergence(after: NDArray[np.float64], before: NDArray[np.float64]) -> floa
 def _density(
     x: NDArray[np.float64], mean: NDArray[np.float64] | float, spread: NDArray[np.float64], tail: float
 ) -> NDArray[np.float64]:
-    """Of the brightness of a column: Student's, with the inverse `tail` of its degrees of freedom."""
-    z = (x - mean) / spread
+    """Of the brightness of a column: Student's, with the inverse `tail` of its degrees of freedom, and as wide as `spread`."""
+    scale = spread / _bulk_width(tail)
+    z = (x - mean) / scale
     if tail == 0:
-        return np.asarray(np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * spread))
+        return np.asarray(np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * scale))
     nu = 1 / tail
     height = np.exp(gammaln((nu + 1) / 2) - gammaln(nu / 2)) / np.sqrt(np.pi * nu)
-    return np.asarray(height / spread * (1 + z**2 / nu) ** (-(nu + 1) / 2))
+    return np.asarray(height / scale * (1 + z**2 / nu) ** (-(nu + 1) / 2))
+
+
+@cache
+def _bulk_width(tail: float) -> float:
+    """Standard deviation of a distribution of unit scale within three robust spreads, which is what `scatter` measures."""
+    one = norm if tail == 0 else student(1 / tail)
+    end = 3 * one.ppf(0.75) / norm.ppf(0.75)
+    x = np.linspace(0.0, end, 2001)
+    density = one.pdf(x)
+    return float(np.sqrt((density * x**2).sum() / density.sum()))

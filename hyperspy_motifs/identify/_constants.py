@@ -85,8 +85,8 @@ class IdentificationConstants:
     #: Bounds of the scatter of the brightness of equal columns, as a fraction. Static disorder leaves the lower one at any
     #: dose; above the upper one, with which the search starts, brightness distinguishes no elements.
     scatter: tuple[float, float] = (0.02, 0.25)
-    #: Range of the inverse of the degrees of freedom of the brightness of equal columns, a t distribution: from a normal one, as
-    #: of simulated columns, to the heaviest tails of those fitted to W and to Se2 in three real images of WSe2 (4.2 to 7.3).
+    #: Range of the inverse of the degrees of freedom of the brightness of equal columns, a t distribution: from a normal one,
+    #: as of simulated columns, to the heaviest tails of those fitted to W and to Se2 in three real images of WSe2 (4.2 to 7.3).
     tail: tuple[float, float] = (0.0, 0.25)
     #: Differences of the brightness of columns of one composition by their surroundings, as a fraction: the size of the
     #: crosstalk of neighbours in the multislice images of MoSe2.

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,8 @@ class EmptyPlaces:
 
 # Orientations of structures that share a field are fitted to their own points this often.
 _N_JOINT = 3
+# Registration with the kind whose place each kind took at first.
+Arrangement: TypeAlias = tuple[tuple[int, ...], Registration]
 # Rotations of plane lattices in degrees.
 _ROTATIONS = (0, 60, 90, 120, 180, 240, 270, 300)
 
@@ -233,23 +235,31 @@ def fit_structure(observed: Observations, cell: ProjectedCell) -> StructureFit:
     -------
     StructureFit
     """
-    best: list[Registration] = []
+    best: list[Arrangement] = []
     for shown in _visible_sets(cell, observed.effective):
         found = _fit_visible(observed, cell.select(shown))
-        if found and (not best or found[0].log_evidence > best[0].log_evidence):
+        if found and (not best or found[0][1].log_evidence > best[0][1].log_evidence):
             best = found
     n = len(observed)
     if not best:
         return StructureFit(cell, None, [], np.full(n, -1), [])
-    moved = displacements(observed.field, best[0])
-    if np.hypot(*moved.T).max() > best[0].scatter * Neighbourhood.of(best[0].cell).spacing:
-        penalty = 0.5 * float((moved**2).sum()) / CONSTANTS.relaxation**2
-        relaxed = replace(best[0].cell, positions=best[0].cell.positions + moved)
-        used = [o for j, o in enumerate(best[0].orientations) if (best[0].grains == j).any()]
-        again = [replace(r, log_prior=r.log_prior - penalty) for r in _fit_visible(observed, relaxed, used)]
-        if again and again[0].log_evidence > best[0].log_evidence:
-            best = again
-    return StructureFit.of(cell, best, np.array([r.log_evidence for r in best]))
+    every = [_relaxed(observed, order, found) for order, found in best]
+    every.sort(key=lambda found: -found.log_evidence)
+    return StructureFit.of(cell, every, np.array([r.log_evidence for r in every]))
+
+
+def _relaxed(observed: Observations, order: tuple[int, ...], found: Registration) -> Registration:
+    """An arrangement with its columns displaced, if that is likelier."""
+    moved, gain = displacements(observed.field, found)
+    if gain < CONSTANTS.clearly:
+        return found
+    penalty = 0.5 * float((moved**2).sum()) / CONSTANTS.relaxation**2
+    cell = replace(found.cell, positions=found.cell.positions + moved)
+    used = [o for j, o in enumerate(found.orientations) if (found.grains == j).any()]
+    again = [
+        replace(r, log_prior=r.log_prior - penalty) for _, r in _fit_visible(observed, cell, used, [order])
+    ]
+    return max([found, *again], key=lambda r: r.log_evidence)
 
 
 def _visible_sets(cell: ProjectedCell, effective: NDArray[np.float64]) -> list[list[int]]:
@@ -272,9 +282,12 @@ def spacing_ratio(field: Field, around: Neighbourhood) -> float:
 
 
 def _fit_visible(
-    observed: Observations, cell: ProjectedCell, known: Sequence[Orientation] = ()
-) -> list[Registration]:
-    """Arrangements of the visible columns, the best first; in known orientations, if some are given."""
+    observed: Observations,
+    cell: ProjectedCell,
+    known: Sequence[Orientation] = (),
+    orders: Sequence[tuple[int, ...]] = (),
+) -> list[Arrangement]:
+    """Arrangements of the visible columns, the best first; in known orientations and orders, if some are given."""
     if len(observed) < 2:
         return []
     around = Neighbourhood.of(cell)
@@ -289,14 +302,14 @@ def _fit_visible(
     poses, scatter = match_poses(
         observed.field, [(cell, around, number)], [orientations], CONSTANTS.displacement[1]
     )
-    out: list[Registration] = []
-    for order in _orders(cell, kinds, number, observed):
+    out: list[Arrangement] = []
+    for order in orders or _orders(cell, kinds, number, observed):
         emission = _emission(observed, kinds, np.bincount(number), cell.layer, order)
         (found,) = register(poses, emission, observed.calibrated, scatter)
         # An arrangement that relaxed to one that was found before is no other.
-        if (found.columns >= 0).any() and not any(_same(found, number, other) for other in out):
-            out.append(found)
-    return sorted(out, key=lambda r: -r.log_evidence)
+        if (found.columns >= 0).any() and not any(_same(found, number, r) for _, r in out):
+            out.append((order, found))
+    return sorted(out, key=lambda item: -item[1].log_evidence)
 
 
 def _orders(

@@ -55,7 +55,7 @@ class StructureReport:
     log_evidence : float
         Logarithm of the Bayes factor against points at random. The difference of two structures is that of these.
     probability : float
-        Against the other structures of the same call.
+        Against the other structures of the same call that are not refused.
     odds : dict of str to float
         Logarithms of the Bayes factors against another crystal with the same arrangement of columns, by what is compared: scale
         and distortion, brightness of the columns, share of wrong places. Empty if no orientation fits.

@@ -162,7 +162,7 @@ def _weighed(observed: Observations, fit: StructureFit, chemistry: Chemistry) ->
     every = [fit.registration, *fit.others]
     each = [StructureFit.of(fit.cell, [found], np.zeros(1)) for found in every]
     # Positions do not distinguish the arrangements: where they ended in different maps, the best one is that of all.
-    placed = np.array([r.log_prior + float((r.evidence - r.brightness).sum()) for r in every])
+    placed = np.array([r.log_placed for r in every])
     evidence = np.array([_evidence(observed, [one], chemistry) for one in each]) - placed + placed.max()
     weighed = StructureFit.of(fit.cell, every, evidence)
     return replace(weighed, weight=float(evidence.max()))
@@ -194,10 +194,10 @@ def _mapped(
 def _evidence(observed: Observations, fits: Sequence[StructureFit], chemistry: Chemistry) -> float:
     """Logarithm of the evidence of structures that share a field, or of one, with the names that they need."""
     found = [fit.registration for fit in fits if fit.registration is not None]
-    placed = sum(r.log_prior + float(r.evidence.sum()) for r in found)
+    placed = sum(r.log_placed for r in found)
     emission = found[0].emission
     if not isinstance(emission, Brightness):
-        return placed + emission.log_prior()
+        return placed + sum(float(r.brightness.sum()) for r in found) + emission.log_prior()
     kinds = list(dict.fromkeys(kind for fit in fits for kind in fit.kinds))
     hosts = np.full(len(observed), -1)
     for fit in fits:
@@ -205,17 +205,24 @@ def _evidence(observed: Observations, fits: Sequence[StructureFit], chemistry: C
         hosts = np.where(fit.kind >= 0, number[fit.kind], hosts)
     layer = all(fit.cell.layer for fit in fits)
     _, names = _names(observed, emission, kinds, hosts, layer, chemistry)
-    # The brightness counts once, by the names.
-    return placed - sum(float(r.brightness.sum()) for r in found) + names.log_evidence
+    # The brightness counts by the names.
+    return placed + names.log_evidence
+
+
+def _comparable(observed: Observations, fits: Sequence[StructureFit]) -> NDArray[np.float64]:
+    """Logarithms of the evidence of the structures. Refused structures take part only if all are."""
+    accepted = [fit.is_accepted(observed) for fit in fits]
+    return np.array(
+        [
+            fit.weight if good or not any(accepted) else -np.inf
+            for fit, good in zip(fits, accepted, strict=True)
+        ]
+    )
 
 
 def _phases(observed: Observations, fits: Sequence[StructureFit]) -> NDArray[np.int64]:
-    """Structure of each point: the one that explains the field best. Refused structures take part only if all are."""
-    accepted = [fit.is_accepted(observed) for fit in fits]
-    evidence = [
-        fit.weight if good or not any(accepted) else -np.inf for fit, good in zip(fits, accepted, strict=True)
-    ]
-    best = int(np.argmax(evidence))
+    """Structure of each point: the one that explains the field best."""
+    best = int(np.argmax(_comparable(observed, fits)))
     return np.where(fits[best].kind >= 0, best, -1)
 
 
@@ -388,7 +395,7 @@ def _vacancies(
 def _reports(
     observed: Observations, fits: Sequence[StructureFit], exponents: Sequence[float], symbols: Sequence[str]
 ) -> list[StructureReport]:
-    evidence = np.array([fit.weight for fit in fits])
+    evidence = _comparable(observed, fits)
     shares = softmax(evidence) if np.isfinite(evidence).any() else np.zeros(len(fits))
     out = []
     for fit, share, exponent in zip(fits, shares.tolist(), exponents, strict=True):

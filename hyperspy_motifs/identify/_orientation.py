@@ -154,6 +154,11 @@ class Match:
         log_ratio = np.where(self.shown | found, np.log(gain + CONSTANTS.irregular), 0.0)
         return 0.5 * (log_ratio.sum(axis=2) + self.aliens * np.log(CONSTANTS.irregular))
 
+    @property
+    def compared(self) -> NDArray[np.int64]:
+        """Number of neighbours that `geometry` is the sum over, shape (n, k): predicted ones and others."""
+        return np.asarray((self.shown | (self.index >= 0)).sum(axis=2) + self.aliens, np.int64)
+
 
 @dataclass(frozen=True)
 class Field:

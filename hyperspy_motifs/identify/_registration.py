@@ -38,11 +38,10 @@ class Registration:
         Column of the cell of each point; -1 as above.
     probabilities : ndarray of shape (n,)
         That the point is a column of this kind in its surroundings.
-    evidence : ndarray of shape (n,)
-        Logarithm of the likelihood ratio of each point, position and emission, against points at random; 0 if the crystal
-        does not explain it.
-    brightness : ndarray of shape (n,)
-        The part of `evidence` that is of the emission.
+    placed, brightness : ndarray of shape (n,)
+        Logarithm of the likelihood ratio of the position of each point and of its emission, against points at random; 0 if the
+        crystal does not explain it. That of the position is the mean over the neighbours that it is compared with: a field of n
+        points has n positions, however many neighbours a crystal predicts.
     log_prior : float
         Of the orientations.
     scatter : float
@@ -59,7 +58,7 @@ class Registration:
     grains: NDArray[np.int64]
     columns: NDArray[np.int64]
     probabilities: NDArray[np.float64]
-    evidence: NDArray[np.float64]
+    placed: NDArray[np.float64]
     brightness: NDArray[np.float64]
     log_prior: float
     scatter: float
@@ -70,7 +69,12 @@ class Registration:
     @property
     def log_evidence(self) -> float:
         """Of the whole field, against points at random."""
-        return float(self.evidence.sum()) + self.log_prior + self.emission.log_prior()
+        return self.log_placed + float(self.brightness.sum()) + self.emission.log_prior()
+
+    @property
+    def log_placed(self) -> float:
+        """The part of `log_evidence` that is of the positions."""
+        return float(self.placed.sum()) + self.log_prior
 
     @property
     def spacing(self) -> float:
@@ -231,7 +235,10 @@ def register(
     # The probability of the kind, whatever the orientation.
     of_kind = (belief @ one_hot)[everything, state_kind[best]]
     probability = np.where(known, of_kind, 1 - belief.sum(axis=1))
-    brightness, evidence = seen[everything, state_kind[best]], total[everything, best]
+    brightness = seen[everything, state_kind[best]]
+    # The geometry counts half of each pair.
+    compared = np.concatenate([pose.match.compared for pose in poses], axis=1)[everything, best]
+    placed = (total[everything, best] - brightness) / np.maximum(0.5 * compared, 0.5)
     pose_of, column = pose_of[best], best - edges[:-1].repeat(sizes)[best]
     out = []
     for cell in dict.fromkeys(id(pose.cell) for pose in poses):
@@ -249,7 +256,7 @@ def register(
                 grains,
                 columns,
                 probability,
-                np.where(here, evidence, 0.0),
+                np.where(here, placed, 0.0),
                 np.where(here, brightness, 0.0),
                 log_prior,
                 scatter,
@@ -287,10 +294,11 @@ def refitted(field: Field, found: Registration) -> list[Orientation]:
     return out or [found.orientations[0]]
 
 
-def displacements(field: Field, found: Registration) -> NDArray[np.float64]:
+def displacements(field: Field, found: Registration) -> tuple[NDArray[np.float64], float]:
     """Mean displacement of the columns of an image from those of the structure, in ångström, shape (k, 2).
 
-    Least squares of the vectors of all bonds, with a normal prior (`relaxation`).
+    Least squares of the vectors of all bonds, with a normal prior (`relaxation`). The second value is how much larger the
+    logarithm of the probability of the positions and of the displacements is with them.
     """
     k = len(found.cell)
     first, second = found.columns[found.bonds].T
@@ -303,7 +311,10 @@ def displacements(field: Field, found: Registration) -> NDArray[np.float64]:
         np.add.at(normal, (one, other), -1.0)
         np.add.at(right, one, sign * rest)
     error = found.scatter * Neighbourhood.of(found.cell).spacing
-    return np.asarray(np.linalg.solve(normal + (error / CONSTANTS.relaxation) ** 2 * np.eye(k), right), float)
+    # As many bonds are independent as there are points.
+    weight = (found.columns >= 0).sum() / max(len(rest), 1) / error**2
+    moved = np.linalg.solve(weight * normal + np.eye(k) / CONSTANTS.relaxation**2, weight * right)
+    return np.asarray(moved, float), 0.5 * weight * float((right * moved).sum())
 
 
 def _best(evidence: NDArray[np.float64], belief: NDArray[np.float64]) -> NDArray[np.float64]:
