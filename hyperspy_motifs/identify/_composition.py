@@ -243,7 +243,7 @@ def compositions_by_brightness(
     :math:`\delta_j` of the law (:func:`fit_levels`, from the hosts and from motifs that are certain) is common to all of them,
     so that many columns are no more certain of their name than a few; the last term is for their surroundings. A single
     column has the composition of its motif, with a brightness of the mean :math:`\bar I` and the width
-    :math:`(u^2 + (\sigma\bar I)^2)^{1/2}` in a t distribution (`brightness_freedom`), or is one of a population of any
+    :math:`(u^2 + (\sigma\bar I)^2)^{1/2}` in a t distribution, or is one of a population of any
     brightness, or none of them. How many columns a population has is learned from all other columns (collapsed variational
     inference, with a Dirichlet prior by the weights of the candidates), and it is named as a motif is: by the weights and the
     law, once.

@@ -198,7 +198,7 @@ def test_positions_do_not_distinguish_structures_of_one_geometry():
     placed = []
     for name in ("MoSe2", "WSe2", "MoS2"):
         found = fit_structure(field, project(read_crystal(name))).registration
-        placed.append(float((found.evidence - found.brightness).sum()))
+        placed.append(float(found.placed.sum()))
     assert placed[1:] == pytest.approx([placed[0]] * 2, abs=0.5)
 
 
@@ -273,3 +273,52 @@ def test_a_honeycomb_is_no_pair_of_triangular_lattices():
     metal = project(read_crystal("MoS2"))
     fit = fit_structure(field, metal.select([k for k, c in enumerate(metal.compositions) if c[0][0] == 42]))
     assert fit.registration is None or not fit.is_accepted(field)
+
+
+def test_a_crystal_with_more_neighbours_has_no_more_evidence_and_no_refused_one_is_probable():
+    # A square lattice that is stretched by 17 % has eight near neighbours, the rectangle of FePt six.
+    ase = pytest.importorskip("ase")
+    iron_platinum = ase.Atoms(
+        "FePt", [[0, 0, 0], [1.3615, 1.3615, 1.8565]], cell=[2.723, 2.723, 3.713], pbc=True
+    )
+    axis = (1, 0, 0)
+    _, points, _, values, size = field_of(iron_platinum, zone_axis=axis, size=(34, 29))
+    field = observed(points, values, size)
+    cells = [project(read_crystal(one), axis) for one in ("Pt", iron_platinum)]
+    fits = [fit_structure(field, cell) for cell in cells]
+    assert not fits[0].is_accepted(field)
+    positions = [fit.registration.placed.sum() / len(points) for fit in fits]
+    assert positions[0] == pytest.approx(positions[1], rel=0.05)
+    found = identify_columns(field, cells, chemistry_of("auto"), np.empty((0, 2)), np.empty(0))
+    assert [report.probability for report in found.structures] == pytest.approx([0.0, 1.0])
+    assert found.best.name.startswith("FePt")
+
+
+def test_columns_slightly_displaced_do_not_decide_between_structures():
+    # Oxygen beside bright columns is seen some hundredths of an ångström away from its place, in either rutile.
+    crystal = pytest.importorskip("ase.spacegroup").crystal
+    rutiles = [
+        crystal([metal, "O"], [(0, 0, 0), (u, u, 0)], spacegroup=136, cellpar=[a, a, c, 90, 90, 90])
+        for metal, u, a, c in (
+            ("Sn", 0.307, 4.738, 3.187),
+            ("Ti", 0.305, 4.594, 2.959),
+            ("Ti", 0.311, 4.594, 2.959),
+        )
+    ]
+    _, points, _, values, size = field_of(rutiles.pop(), noise=0.06)
+    cells = [project(read_crystal(one)) for one in rutiles]
+    found = identify_columns(
+        observed(points, values, size), cells, chemistry_of("auto"), np.empty((0, 2)), np.empty(0)
+    )
+    assert found.best.name.startswith("O2Ti")
+    assert found.structures[1].probability > 0.8
+
+
+def test_displaced_columns_keep_their_alternatives():
+    cell, points, kind, _, size = field_of("WSe2", angle=0.2)
+    away = np.array([[0.0, 0.0], [0.12, 0.05]])
+    values = np.where(kind == 0, 1.0, 1.3) * np.random.default_rng(3).normal(1, 0.05, len(kind))
+    fit = fit_structure(observed(points + away[kind], values, size), cell)
+    assert np.hypot(*np.diff(fit.registration.cell.positions - cell.positions, axis=0)[0]) > 0.08
+    assert len(fit.arrangements) == 2
+    assert fit.arrangements[0][1] < 0.97

@@ -104,6 +104,21 @@ def test_vacancies_are_named_with_and_without_a_motif_of_their_own():
         assert names == [SE2] * 150 + [SE] * 12
 
 
+def test_a_rare_bright_pair_is_named_unless_the_brightness_of_equal_columns_has_tails():
+    # Molybdenum over selenium, 17 % brighter than two of selenium: four times the scatter of these.
+    rng = np.random.default_rng(4)
+    mixed = ((42, 1.0), (34, 1.0))
+    shares = {}
+    for tails in (False, True):
+        scatter = rng.standard_t(4, 500) if tails else rng.normal(size=500)
+        values = brightness(SE2) * np.append(1 + 0.04 * scatter, 1.17 * np.ones(2))
+        names, share, _ = named(values, np.zeros(502, int), scatter=0.04)
+        shares[tails] = share[-2:] * [name == mixed for name in names[-2:]]
+        assert sum(name == SE2 for name in names) > 490
+    assert shares[False].min() > 0.6
+    assert shares[True].max() < 0.5
+
+
 @pytest.mark.parametrize("level", [1.0, 0.9])
 @pytest.mark.parametrize("own_motif", [True, False])
 def test_many_columns_are_not_more_certain_of_their_name_than_a_few(level, own_motif):
