@@ -47,7 +47,7 @@ plt.show()
 # the simulated dopants. Columns next to a dopant can also be outliers, and one or two atoms are outliers
 # by chance.
 
-p_values = 1 - predicted.outlier_score
+p_values = 1 - predicted.to_dict()["outlier_score"]
 outliers = (p_values < 1 / len(p_values)) & ~predicted.truncated
 extent = hm.draw.image_extent(second.data.shape, second.axes_manager.signal_axes[0].scale)
 ax = hm.draw.plot_image(second.data, extent=extent, units="nm")

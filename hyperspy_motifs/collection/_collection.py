@@ -85,7 +85,7 @@ class MotifCollection:
             return self._read[number][1]
         motifs = self[number]
         level = float(motifs.parameters["options"]["alpha"])
-        known = motifs.labels, motifs.probabilities, motifs.outlier_score
+        known = motifs.labels, motifs.probabilities, motifs.to_dict()["outlier_score"]
         self._read[number] = state, Assigned.of(*known, level, self.orientations[number])
         return self._read[number][1]
 

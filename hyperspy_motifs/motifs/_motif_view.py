@@ -155,11 +155,6 @@ class MotifView(AtomColumns):
         return self._refresh().probabilities
 
     @property
-    def outlier_score(self) -> np.ndarray:
-        """0 to 1 for each atom, shape (n,): near 1 if it resembles no motif; 1 - outlier_score is a p-value."""
-        return self._refresh().atoms["outlier_score"]
-
-    @property
     def truncated(self) -> np.ndarray:
         """Whether the disc of each atom at the chosen radius is cut by the border of the image, shape (n,).
 
