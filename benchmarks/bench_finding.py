@@ -68,6 +68,32 @@ def graphene_with_blob(seed, **optics):
     return counts, truth.positions[far], (centre, edge)
 
 
+def beside_disorder(seed, disorder):
+    """A particle on an amorphous film, whose maxima are no columns, or a crystal beside a glass, whose columns are."""
+    rng, shape, spacing = np.random.default_rng(seed), (411, 434), 17.0
+    i, j = np.meshgrid(np.arange(-60, 61), np.arange(-60, 61))
+    points = spacing * np.column_stack([i.ravel() + 0.5 * j.ravel(), np.sqrt(0.75) * j.ravel()])
+    c, s = np.cos(0.3 + seed), np.sin(0.3 + seed)
+    points = points @ [[c, s], [-s, c]] + np.array(shape[::-1]) / 2
+    inside = ((points > 0) & (points < np.array(shape[::-1]) - 1)).all(axis=1)
+    from_centre = np.hypot(*(points - np.array(shape[::-1]) / 2).T)
+    crystal = points[inside & (from_centre < 150 if disorder != "glass" else points[:, 0] < 250)]
+    film = gaussian_filter(rng.normal(size=shape), 0.15 * spacing)
+    if disorder == "glass":
+        for point in rng.uniform([250 + 0.9 * spacing, 0], [shape[1] - 1, shape[0] - 1], (6_000, 2)):
+            if not (np.hypot(*(crystal - point).T) < 0.9 * spacing).any():
+                crystal = np.vstack([crystal, point])
+        film[:] = 0
+    else:
+        film *= disorder / film.std()
+    rows, columns = np.indices(shape)
+    image = 0.2 + film
+    for x, y in crystal:
+        box = np.s_[max(int(y) - 16, 0) : int(y) + 17, max(int(x) - 16, 0) : int(x) + 17]
+        image[box] += np.exp(-((columns[box] - x) ** 2 + (rows[box] - y) ** 2) / (2 * (0.19 * spacing) ** 2))
+    return rng.poisson(60 * np.clip(image, 0, None)), crystal
+
+
 def cases(seed):
     """Name, image, true positions, polarity and, where there is one, the disc (centre, radius) of a blob."""
 
@@ -103,6 +129,10 @@ def cases(seed):
             seed, pixel_size=0.0115, dose=dose, shape=(480, 501), probe_size=0.09
         )
         yield f"graphene and blob {dose:.0e}", image, truth, "bright", blob
+    for disorder in ("glass", 0.04, 0.08, 0.12):
+        kind = "crystal and glass" if disorder == "glass" else f"particle on a film, {disorder} rms"
+        image, truth = beside_disorder(seed, disorder)
+        yield kind, image, truth, "bright", None
     for numbers, name in (((14, 14), "Si [110]"), ((31, 33), "GaAs [110]"), ((49, 15), "InP [110]")):
         for pixel, dose in ((0.0113, 2e4), (0.0113, 5e3), (0.02, 1e4), (0.03, 1e4)):
             image, truth = dumbbells(numbers, seed, pixel_size=pixel, dose=dose, probe_size=0.08, rotation=11.0,

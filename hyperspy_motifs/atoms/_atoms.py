@@ -246,9 +246,10 @@ def order_of_sites(
 
 
 def in_crystal(positions: np.ndarray, separation: float) -> np.ndarray:
-    """Return a mask of the positions outside disordered areas; all positions if the image is disordered throughout.
+    """Return a mask of the positions outside disordered areas; all positions if there is no crystal.
 
-    A disordered area must fill a disc of a few separations. Defects and boundaries, which are points and lines, are kept.
+    A disordered area must fill a disc of a few separations. Defects and boundaries, which are points and lines, are kept. So
+    must the crystal, unless it is most of the image.
 
     Parameters
     ----------
@@ -261,17 +262,23 @@ def in_crystal(positions: np.ndarray, separation: float) -> np.ndarray:
     """
     if len(positions) < _FEWEST_ORDERED:
         return np.ones(len(positions), bool)
+    pairs = cKDTree(positions).query_pairs(NEIGHBOURHOOD * separation, output_type="ndarray")
+    ends, others, n = pairs.ravel(), pairs[:, ::-1].ravel(), len(positions)
+    total = 1 + np.bincount(ends, minlength=n)
+
+    def core(sites: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return sites & (sites + np.bincount(ends, sites[others], minlength=n) > _CORE * total)
+
     order = order_of_sites(positions, separation)
     typical = np.median(order)
     if typical < ORDERLY:
-        return np.ones(len(positions), bool)
+        crystal = core(order >= ORDERLY)
+        if crystal.sum() < _FEWEST_ORDERED:
+            return np.ones(n, bool)
+        typical = np.median(order[crystal])
     odd = order < typical - _DISORDERED
     # These windows are small, and their order comes from few pairs: a higher order is required.
     odd &= order_of_sites(positions, separation, beside_others=True) < typical - _BESIDE_OTHERS
-    pairs = cKDTree(positions).query_pairs(NEIGHBOURHOOD * separation, output_type="ndarray")
-    ends, others = pairs.ravel(), pairs[:, ::-1].ravel()
-    n = len(positions)
-    total = 1 + np.bincount(ends, minlength=n)
-    core = odd & (odd + np.bincount(ends, odd[others], minlength=n) > _CORE * total)
-    near_core = core | (np.bincount(ends, core[others], minlength=n) > 0)
+    inner = core(odd)
+    near_core = inner | (np.bincount(ends, inner[others], minlength=n) > 0)
     return ~(odd & near_core)

@@ -3,6 +3,7 @@
 import hyperspy.api as hs
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from hyperspy_motifs import data
@@ -66,3 +67,46 @@ def test_columns_at_the_boundary_of_two_phases_are_no_disorder():
     points = np.concatenate([tiling, dense])
     points += np.random.default_rng(0).normal(0, 0.02, points.shape)
     assert in_crystal(points, nearest_neighbour_distance(points)).all()
+
+
+def _rendered(points, shape, sigma):
+    rows, columns = np.indices(shape)
+    image = np.zeros(shape)
+    for x, y in points:
+        box = np.s_[max(int(y) - 16, 0) : int(y) + 17, max(int(x) - 16, 0) : int(x) + 17]
+        image[box] += np.exp(-((columns[box] - x) ** 2 + (rows[box] - y) ** 2) / (2 * sigma**2))
+    return image
+
+
+def _triangular(spacing, shape, angle):
+    i, j = np.meshgrid(np.arange(-60, 61), np.arange(-60, 61))
+    c, s = np.cos(angle), np.sin(angle)
+    points = np.column_stack([i.ravel() + 0.5 * j.ravel(), np.sqrt(0.75) * j.ravel()]) @ [[c, s], [-s, c]]
+    points = spacing * points + np.array(shape[::-1]) / 2
+    return points[((points > 0) & (points < np.array(shape[::-1]) - 1)).all(axis=1)]
+
+
+def test_a_particle_on_an_amorphous_film_is_found_without_the_film():
+    rng, shape = np.random.default_rng(5), (411, 434)
+    crystal = _triangular(17.0, shape, 0.3)
+    crystal = crystal[np.hypot(*(crystal - np.array(shape[::-1]) / 2).T) < 150]
+    film = gaussian_filter(rng.normal(size=shape), 2.5)
+    image = _rendered(crystal, shape, 3.2) + 0.08 * film / film.std() + 0.2
+    found = find_atoms(rng.poisson(60 * np.clip(image, 0, None)).astype(float)).positions
+    assert cKDTree(found).query(crystal)[0].max() < 4.0
+    # Some maxima of the film are the continuation of the lattice.
+    assert np.sum(cKDTree(crystal).query(found)[0] > 4.0) < 0.1 * len(crystal)
+
+
+def test_a_glass_beside_a_crystal_is_found_too():
+    rng, shape = np.random.default_rng(8), (402, 437)
+    crystal = _triangular(14.0, shape, 0.2)
+    glass = np.zeros((0, 2))
+    for point in rng.uniform([272, 0], [shape[1] - 1, shape[0] - 1], (6_000, 2)):
+        if not (np.hypot(*(glass - point).T) < 13.0).any():
+            glass = np.vstack([glass, point])
+    points = np.concatenate([crystal[crystal[:, 0] < 260], glass])
+    image = rng.poisson(150 * (_rendered(points, shape, 2.6) + 0.1)).astype(float)
+    found = find_atoms(image).positions
+    inner = ((points > 14) & (points < np.array(shape[::-1]) - 15)).all(axis=1)
+    assert np.mean(cKDTree(found).query(points[inner])[0] < 4.0) > 0.98
