@@ -2,6 +2,7 @@ from ._composition import Candidate as Candidate
 from ._composition import Compositions as Compositions
 from ._composition import candidates_of as candidates_of
 from ._composition import compositions_by_brightness as compositions_by_brightness
+from ._composition import dopants_of as dopants_of
 from ._composition import substitutes_of as substitutes_of
 from ._crystals import chemistry_of as chemistry_of
 from ._crystals import effective_numbers as effective_numbers

@@ -72,7 +72,8 @@ def candidates_of(
         Whether the column has the few atoms of a layer, of which single ones may be missing or replaced. A column of a
         crystal is changed as a whole.
     substitutes : dict
-        For each element the atomic numbers that may replace it, with weights that sum to 1; see :func:`substitutes_of`.
+        For each element the atomic numbers that may replace it, with weights that sum to 1 (:func:`substitutes_of`), or to less
+        for an element that is replaced more rarely (:func:`dopants_of`).
     defects : bool, optional
         False: the host only.
 
@@ -127,19 +128,21 @@ def candidates_of(
         KIND_ANTISITE: CONSTANTS.antisite,
         KIND_ADATOM: CONSTANTS.adatom,
     }
+    # Elements that are replaced more rarely have weights of a smaller sum.
+    whole = {kind: sum(some.values()) for kind, some in found.items()}
+    if KIND_SUBSTITUTE in found and (most := max(sum(substitutes[z].values()) for z in own)) < 1:
+        whole[KIND_SUBSTITUTE] /= most
     weights: dict[Composition, dict[str, float]] = {}
     for kind, some in found.items():
         for composition, weight in some.items():
             each = weights.setdefault(composition, {})
-            each[kind] = frequency[kind] * weight / sum(some.values())
+            each[kind] = frequency[kind] * weight / whole[kind]
     others = [Candidate(c, max(w, key=w.__getitem__), sum(w.values())) for c, w in weights.items()]
     first = Candidate(host, HOST, 1.0 - sum(candidate.weight for candidate in others))
     return [first, *sorted(others, key=lambda candidate: -candidate.weight)]
 
 
-def substitutes_of(
-    number: int, radii: Sequence[float], given: Sequence[int] | None = None
-) -> dict[int, float]:
+def substitutes_of(number: int, radii: Sequence[float]) -> dict[int, float]:
     """Elements that may replace another, by Goldschmidt's rules: of like size and valence.
 
     Parameters
@@ -148,29 +151,57 @@ def substitutes_of(
         Atomic number of the element that is replaced.
     radii : sequence of float
         Covalent radius of each atomic number in ångström.
-    given : sequence of int, optional
-        Atomic numbers known to be in the specimen; then these only, all equally likely.
 
     Returns
     -------
     dict of int to float
         Weights that sum to 1.
     """
-    if given is not None:
-        others = [z for z in given if z != number]
-        return dict.fromkeys(others, 1.0 / len(others)) if others else {}
-    group = _group(number)
-    weights = {}
-    for z in range(1, _HEAVIEST + 1):
-        if z == number or z in _NOBLE or z in _UNSTABLE:
-            continue
-        difference = (radii[z] - radii[number]) / radii[number]
-        of_radius = np.exp(-0.5 * (difference / CONSTANTS.radius_spread) ** 2)
-        weights[z] = float(of_radius / (1 + ((_group(z) - group) / CONSTANTS.group_spread) ** 2))
+    weights = {
+        z: _likeness(z, number, radii)
+        for z in range(1, _HEAVIEST + 1)
+        if z != number and z not in _NOBLE and z not in _UNSTABLE
+    }
     top = max(weights.values())
     kept = {z: w for z, w in weights.items() if w >= CONSTANTS.least_substitute * top}
     total = sum(kept.values())
     return {z: w / total for z, w in kept.items()}
+
+
+def dopants_of(
+    elements: Sequence[int], radii: Sequence[float], given: Sequence[int]
+) -> dict[int, dict[int, float]]:
+    """Elements known to be in the specimen, in place of those of a structure: each on the site that it is most like.
+
+    Parameters
+    ----------
+    elements : sequence of int
+        Atomic numbers of the elements of the structure.
+    radii : sequence of float
+        As in :func:`substitutes_of`.
+    given : sequence of int
+        Atomic numbers of the dopants, all equally likely.
+
+    Returns
+    -------
+    dict of int to dict of int to float
+        Weights of the dopants for each element. Those of a dopant sum to its share of the dopants.
+    """
+    out: dict[int, dict[int, float]] = {element: {} for element in elements}
+    dopants = [z for z in given if set(elements) != {z}]
+    for z in dopants:
+        likeness = {element: _likeness(z, element, radii) for element in elements if element != z}
+        total = sum(likeness.values())
+        for element, value in likeness.items():
+            out[element][z] = value / total / len(dopants)
+    return out
+
+
+def _likeness(one: int, other: int, radii: Sequence[float]) -> float:
+    """Of two elements: in size, relative to the other one, and in the group of the periodic table."""
+    difference = (radii[one] - radii[other]) / radii[other]
+    of_radius = np.exp(-0.5 * (difference / CONSTANTS.radius_spread) ** 2)
+    return float(of_radius / (1 + ((_group(one) - _group(other)) / CONSTANTS.group_spread) ** 2))
 
 
 #: Atomic numbers of the noble gases, which end the periods.

@@ -18,6 +18,7 @@ from ._composition import (
     candidates_of,
     column_name,
     compositions_by_brightness,
+    dopants_of,
     substitutes_of,
 )
 from ._constants import CONSTANTS
@@ -246,7 +247,11 @@ def _names(
 ) -> tuple[list[list[Candidate]], Compositions]:
     """Candidates of each kind of column, and the probability of each for points on these hosts."""
     elements = {z for host in kinds for z, _ in host}
-    substitutes = {z: substitutes_of(z, chemistry.radii, chemistry.dopants) for z in elements}
+    substitutes = (
+        {z: substitutes_of(z, chemistry.radii) for z in elements}
+        if chemistry.dopants is None
+        else dopants_of(sorted(elements), chemistry.radii, chemistry.dopants)
+    )
     candidates = [candidates_of(host, kinds, layer, substitutes, chemistry.defects) for host in kinds]
     return candidates, compositions_by_brightness(
         emission.values, emission.errors / emission.local, hosts, observed.motifs, candidates, emission.scatter,

@@ -140,8 +140,8 @@ class Motifs(MotifView):
         zone_axis : sequence of three int, optional
             Direction [uvw] of the lattice that points to the observer; or a list with one for each structure.
         defects : "auto", None or sequence of str, optional
-            ``"auto"``: substitutes are all elements of like size and valence. A list of symbols: only these. None: every column
-            is one of the structure.
+            ``"auto"``: substitutes are all elements of like size and valence. A list of symbols: only these, each on the sites
+            that it is most like. None: every column is one of the structure.
         detector : {"auto", "ADF", "ABF", "STM"}, optional
             ``"auto"`` is ABF for dark columns, STM where ``metadata.Signal.quantity`` is a height, as "Height (nm)", and ADF
             otherwise. Brightness is used for ADF only; otherwise names follow from geometry alone, and assignments that it

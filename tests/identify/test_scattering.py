@@ -8,6 +8,7 @@ import pytest
 from hyperspy_motifs.identify import (
     candidates_of,
     compositions_by_brightness,
+    dopants_of,
     effective_numbers,
     fit_levels,
     substitutes_of,
@@ -59,7 +60,21 @@ def test_substitutes_are_of_like_size_and_valence():
     assert best[0] == 74
     assert {24, 41, 73} <= set(best)
     assert not {43, 54, 8} & set(best)
-    assert substitutes_of(42, data.covalent_radii, [22, 42]) == {22: 1.0}
+
+
+def test_dopants_that_are_given_stand_on_the_site_that_they_are_like():
+    weights = dopants_of([74, 34], data.covalent_radii, [22, 16])
+    assert weights[74][22] > 0.45
+    assert weights[34][16] > 0.45
+    assert max(weights[34][22], weights[74][16]) < 0.005
+    assert dopants_of([42], data.covalent_radii, [42]) == {42: {}}
+    # Titanium is no substitute of selenium: two of it on its site are unlikely, however many tungsten is replaced by it.
+    weights = dopants_of([74, 34], data.covalent_radii, [22])
+    for host, kind in ((W, "substitution"), (SE2, "substitution")):
+        some = candidates_of(host, [W, SE2], True, weights)
+        total = sum(c.weight for c in some if c.kind == kind)
+        assert (total == pytest.approx(0.03, rel=0.02)) if host == W else (total < 3e-4)
+        assert sum(c.weight for c in some) == pytest.approx(1.0)
 
 
 def test_candidates_of_a_pair_hold_the_known_point_defects():
