@@ -1,6 +1,6 @@
 """Every stage and the whole, from a thousand to a million atoms, each next to its peer in the same run.
 
-    python benchmarks/bench_scale.py -o scale.csv                            # the table and the figure: two hours
+    python benchmarks/bench_scale.py -o scale.csv                            # the table and the figure: hours
     python benchmarks/bench_scale.py --sizes 2000 10000 --peers 10000 --figure scale.png
     python benchmarks/bench_scale.py --doped --sizes 1000 15000 --peers 0
 
