@@ -12,16 +12,15 @@ from scipy.stats import chi2, ncx2
 
 from hyperspy_motifs.common import REPORTED_LEVEL, SAMPLE, SMALLEST_SAMPLE
 from hyperspy_motifs.sites import Neighbourhoods, distances_from_places, nearest_places
-from hyperspy_motifs.zernike import MomentsLike, radial_polynomials, to_complex
+from hyperspy_motifs.zernike import MomentsLike, to_complex
 
 from ._constants import CONSTANTS
-from ._crosstalk import NeighbourCrosstalk
+from ._crosstalk import NeighbourCrosstalk, core_weights
 from ._environment import Sublattices, vacant_places
 from ._mixture import axes_of
 from ._neighbourhood_features import NeighbourhoodFeatures, missing_error
 from ._split_test import fold_numbers
 
-_CORE = 0.5  # of the radius
 _CORE_ORDER = 4  # radial order of the moments of the core
 _FEWEST = 4  # atoms with known surroundings, from which two groups are compared
 # Total variation of the kinds of nearest neighbours; half of them differ at an interface.
@@ -309,9 +308,7 @@ def separation_of_two_modes(share: float) -> float:
 def core_features(
     moments: MomentsLike, values: NDArray[np.floating], unit: NDArray[np.float64], rotation_invariant: bool
 ) -> NDArray[np.float64]:
-    r"""Return the moments of the inner half of discs, in units of their noise, shape (n, c).
-
-    .. math:: B_{km} = \sum_n A_{nm}\, N_{nm} N_{km} \int_0^1 R_n^m(\rho s)\, R_k^m(s)\, s\, \mathrm{d}s, \quad \rho = 1/2
+    """Return the moments of the inner half of discs (`core_weights`), in units of their noise, shape (n, c).
 
     Parameters
     ----------
@@ -324,21 +321,14 @@ def core_features(
     """
     whole, kept = to_complex(np.nan_to_num(np.asarray(values, np.float64)), moments.modes)
     noise = np.abs(to_complex(unit[None], moments.modes)[0][0])
-    s = np.linspace(0, 1, 201)
-    weight = np.full(len(s), s[1])
-    weight[[0, -1]] /= 2
-    outer, inner = radial_polynomials(int(kept[:, 0].max()), _CORE * s), radial_polynomials(_CORE_ORDER, s)
     columns = []
     for k in range(_CORE_ORDER + 1):
         for m in range(k % 2, k + 1, 2):
             rows = np.flatnonzero(kept[:, 1] == m)
             if not len(rows) or kept[rows, 0].max() < k:  # functions of a lower order have no part of order k
                 continue
+            factors = core_weights(kept[rows, 0], k, m)
             two = 2 if m else 1
-            norms = two * np.sqrt((kept[rows, 0] + 1.0) * (k + 1))
-            factors = norms * np.array(
-                [(outer[int(n), m] * inner[k, m] * s * weight).sum() for n in kept[rows, 0]]
-            )
             core = whole[:, rows] @ factors / np.sqrt((factors**2 * noise[rows] ** 2).sum() / two)
             columns += (
                 [core.real] if m == 0 else [np.abs(core)] if rotation_invariant else [core.real, core.imag]

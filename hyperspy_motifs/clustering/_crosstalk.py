@@ -13,6 +13,7 @@ from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials,
 _MAX_ORDER = 6  # azimuthal order of the ring: six neighbours
 # Reweightings of the fit, and standard deviations beyond which an atom has no weight (Tukey).
 _ITERATIONS, _OUTLIER = 4, 5.0
+_CORE = 0.5  # of the radius of the disc: tails of neighbours end outside it
 FREQUENT = 0.15  # share of the atoms
 # Of the logarithm of the ring: what surrounds a dopant or a vacancy tells its site better than its own disc.
 _RING_WEIGHT = 4.0
@@ -30,8 +31,9 @@ class NeighbourCrosstalk:
     The coefficients b are real. z are the moments of the ring around the disc. The mean is taken over the atoms
     of the same frequent site, so that only deviations from the usual surroundings are removed. b is fitted to
     all atoms together. Tukey's biweight reduces the weight of atoms with large residuals, such as other species,
-    to zero at five typical residuals. The tails of the column itself are weak in the ring, so its own deviation
-    remains.
+    to zero at five typical residuals. Bright columns may be beside bright ones, as in a layer or a precipitate, without
+    any crosstalk: for m = 0 the mean of the core of the disc, where no tails are, is fitted together with the ring, and
+    its part is not removed.
 
     Attributes
     ----------
@@ -100,10 +102,15 @@ class NeighbourCrosstalk:
         if rotation_invariant:
             means[:, 1:] = 0
         source = ring[valid] - means[site[valid]]
+        # The offset of the site is taken off: the core is that of the deviation of the atom.
+        round_ = np.flatnonzero(kept[:, 1] == 0)
+        weights = core_weights(kept[round_, 0], 0, 0)
+        core = (target[:, round_] @ weights)[:, None]
         coefficients = np.zeros((len(kept), 2))
         for column, (_, m) in enumerate(kept):
             if m < source.shape[1]:
-                coefficients[column] = _robust_fit(source[:, m], target[:, column])
+                known = source[:, m] if m else np.column_stack([source[:, m], core])
+                coefficients[column] = _robust_fit(known, target[:, column])[:2]
         return cls(inner, noise, unit, typical, means, coefficients, rotation_invariant)
 
     def remove(self, moments: MomentsLike, wider: MomentsLike) -> NDArray[np.float64]:
@@ -118,6 +125,24 @@ class NeighbourCrosstalk:
             if m < deviation.shape[1]:
                 values[valid, column] -= (deviation[:, m] * self.coefficients[column]).sum(axis=1)
         return np.asarray(to_real(values, moments.modes), dtype=np.float64)
+
+
+def core_weights(radial_orders: NDArray[np.integer], k: int, m: int) -> NDArray[np.float64]:
+    r"""Return the weights of the moments of radial orders n and azimuthal order m in the moment k, m of the core of the disc.
+
+    .. math:: B_{km} = \sum_n A_{nm}\, N_{nm} N_{km} \int_0^1 R_n^m(\rho s)\, R_k^m(s)\, s\, \mathrm{d}s, \quad \rho = 1/2
+    """
+    s = np.linspace(0, 1, 201)
+    weight = np.full(len(s), s[1])
+    weight[[0, -1]] /= 2
+    outer, inner = radial_polynomials(int(radial_orders.max()), _CORE * s), radial_polynomials(k, s)
+    two = 2 if m else 1
+    return np.array(
+        [
+            two * np.sqrt((n + 1.0) * (k + 1)) * (outer[int(n), m] * inner[k, m] * s * weight).sum()
+            for n in radial_orders
+        ]
+    )
 
 
 def both_valid(moments: MomentsLike, wider: MomentsLike) -> NDArray[np.bool_]:
