@@ -133,6 +133,16 @@ def rim(seed, spacing=18.0, shape=(576, 648)):
     return Crystal(places, (j == 22).astype(int), np.ones(len(i)), shape, 0.17 * spacing, seed)
 
 
+def precipitates(ratio, radius, seed, spacing=18.0, shape=(576, 648)):
+    """A triangular lattice in which the columns of twelve small areas are brighter by a factor."""
+    rng = np.random.default_rng(seed)
+    j, i = (v.ravel() for v in np.mgrid[-1:40, -20:40])
+    places = spacing * np.column_stack([i + j / 2, j * np.sqrt(3) / 2])
+    apart = np.hypot(*(places[:, None] - rng.uniform(0, 1, (12, 2)) * shape[::-1]).transpose(2, 0, 1))
+    kinds = (apart.min(axis=1) < radius * spacing).astype(int)
+    return Crystal(places, kinds, np.array([1, ratio])[kinds], shape, 0.17 * spacing, seed)
+
+
 # Crystal, counts at the highest column, and what is done to the image.
 SPECIMENS = {
     "multilayer": (multilayer(19.7, (5, 5), 0), 300, {}),
@@ -153,6 +163,8 @@ SPECIMENS = {
     "dumbbells, fault": (dumbbells(15, fault=True), 300, {}),
     "rim": (rim(16), 150, {}),
     "rim, low dose": (rim(17), 25, {}),
+    "precipitates, small": (precipitates(1.25, 1.3, 18), 100, {}),
+    "precipitates": (precipitates(1.25, 2.2, 19), 100, {}),
 }
 
 

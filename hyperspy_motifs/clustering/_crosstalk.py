@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
-from hyperspy_motifs.common import robust_spread
+from hyperspy_motifs.common import LEVEL, robust_spread
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials, to_complex, to_real
 
 _MAX_ORDER = 6  # azimuthal order of the ring: six neighbours
@@ -31,9 +32,12 @@ class NeighbourCrosstalk:
     The coefficients b are real. z are the moments of the ring around the disc. The mean is taken over the atoms
     of the same frequent site, so that only deviations from the usual surroundings are removed. b is fitted to
     all atoms together. Tukey's biweight reduces the weight of atoms with large residuals, such as other species,
-    to zero at five typical residuals. Bright columns may be beside bright ones, as in a layer or a precipitate, without
-    any crosstalk: for m = 0 the mean of the core of the disc, where no tails are, is fitted together with the ring, and
-    its part is not removed.
+    to zero at five typical residuals. The tails of the column itself are weak in the ring, so its own deviation
+    remains.
+
+    Bright columns may also be beside bright ones, as in a precipitate. Tails change the core of the disc less than the rest.
+    Where the core follows the ring significantly more than the whole disc does, the columns themselves are alike: then
+    the mean of the core is fitted together with the ring for m = 0, and its part is not removed.
 
     Attributes
     ----------
@@ -102,14 +106,15 @@ class NeighbourCrosstalk:
         if rotation_invariant:
             means[:, 1:] = 0
         source = ring[valid] - means[site[valid]]
-        # The offset of the site is taken off: the core is that of the deviation of the atom.
-        round_ = np.flatnonzero(kept[:, 1] == 0)
-        weights = core_weights(kept[round_, 0], 0, 0)
-        core = (target[:, round_] @ weights)[:, None]
+        even = np.flatnonzero(kept[:, 1] == 0)
+        mean = target[:, even[kept[even, 0].argmin()]]
+        # The offset of the site is taken off: this is how much brighter the core of each atom is.
+        core = target[:, even] @ core_weights(kept[even, 0], 0, 0)
+        alike = _follows(source[:, 0], core - mean)
         coefficients = np.zeros((len(kept), 2))
         for column, (_, m) in enumerate(kept):
             if m < source.shape[1]:
-                known = source[:, m] if m else np.column_stack([source[:, m], core])
+                known = np.column_stack([source[:, m], core]) if alike and not m else source[:, m]
                 coefficients[column] = _robust_fit(known, target[:, column])[:2]
         return cls(inner, noise, unit, typical, means, coefficients, rotation_invariant)
 
@@ -204,6 +209,14 @@ def _nearest(flat: NDArray[np.float64], typical: NDArray[np.float64], n_disc: in
 
 def _median(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
     return np.asarray(np.median(values.real, axis=0) + 1j * np.median(values.imag, axis=0))
+
+
+def _follows(source: NDArray[np.complex128], target: NDArray[np.complex128]) -> bool:
+    """Return whether a target (atoms,) grows significantly with the mean of the ring, the first column of source (atoms, 2)."""
+    coefficients = _robust_fit(source, target)
+    spread = robust_spread((target - source @ coefficients).real)
+    variance = np.linalg.pinv((source.conj().T @ source).real)[0, 0] * spread**2
+    return bool(coefficients[0] > norm.isf(LEVEL) * np.sqrt(variance))
 
 
 def _robust_fit(source: NDArray[np.complex128], target: NDArray[np.complexfloating]) -> NDArray[np.float64]:

@@ -174,3 +174,21 @@ def test_rows_displaced_by_the_scan_are_no_motifs():
     assert motifs.n_motifs == 2
     assert motifs.quality.row_wander > 0.01
     assert any("the scan wanders" in line for line in motifs.quality.lines())
+
+
+def test_precipitates_are_told_from_their_matrix():
+    # All neighbours of a brighter column are brighter, too: their tails are no reason for its own brightness.
+    rng, spacing, shape = np.random.default_rng(0), 18.0, (576, 648)
+    j, i = (v.ravel() for v in np.mgrid[-1:40, -20:40])
+    places = spacing * np.column_stack([i + j / 2, j * np.sqrt(3) / 2])
+    centres = rng.uniform(0, 1, (12, 2)) * shape[::-1]
+    bright = cKDTree(centres).query(places)[0] < 1.3 * spacing
+    inside = np.all((places > -8) & (places < np.array(shape[::-1]) + 8), axis=1)
+    places, bright = (places + rng.normal(0, 0.07, places.shape))[inside], bright[inside]
+    heights = np.where(bright, 1.25, 1.0) * rng.normal(1, 0.03, len(places))
+    motifs = image_of(shape, places, heights, 0.17 * spacing, 75, 18).find_motifs()
+    index, own = nearest(motifs, places)
+    whole = own & ~np.asarray(motifs.truncated)
+    assert motifs.n_motifs == 2
+    assert bright[index[whole]].sum() >= 30
+    assert np.sum((motifs.labels[whole] == 1) != bright[index[whole]]) <= 3
