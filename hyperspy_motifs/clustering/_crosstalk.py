@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from hyperspy_motifs.common import LEVEL, robust_spread
+from hyperspy_motifs.common import STRICT_LEVEL, robust_spread
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, radial_polynomials, to_complex, to_real
 
 _MAX_ORDER = 6  # azimuthal order of the ring: six neighbours
@@ -36,7 +36,7 @@ class NeighbourCrosstalk:
     remains.
 
     Bright columns may also be beside bright ones, as in a precipitate. Tails change the core of the disc less than the rest.
-    Where the core follows the ring significantly more than the whole disc does, the columns themselves are alike: then
+    Where the core follows the ring significantly (``STRICT_LEVEL``) more than the whole disc, the columns are alike: then
     the mean of the core is fitted together with the ring for m = 0, and its part is not removed.
 
     Attributes
@@ -216,7 +216,8 @@ def _follows(source: NDArray[np.complex128], target: NDArray[np.complex128]) -> 
     coefficients = _robust_fit(source, target)
     spread = robust_spread((target - source @ coefficients).real)
     variance = np.linalg.pinv((source.conj().T @ source).real)[0, 0] * spread**2
-    return bool(coefficients[0] > norm.isf(LEVEL) * np.sqrt(variance))
+    # Every image is asked, and few have such columns.
+    return bool(coefficients[0] > norm.isf(STRICT_LEVEL) * np.sqrt(variance))
 
 
 def _robust_fit(source: NDArray[np.complex128], target: NDArray[np.complexfloating]) -> NDArray[np.float64]:
