@@ -225,8 +225,8 @@ class AtomicImage(ImageAtoms):
         Atoms are found and refined. The disc around each atom is described by Zernike moments. A layout of the
         moments is computed by attraction and repulsion [1]_. Groups that differ significantly are the motifs. The
         smallest radius separates species. A group at a larger radius is a motif unless the kinds of the neighbours
-        explain it; in that case it is an environment. ``motifs.radii`` lists the radii, and ``radius`` chooses the one
-        of the labels.
+        explain it; in that case it is an environment. ``motifs.radii`` lists the radii. A given `radius` is the only one
+        that divides the kinds.
 
         Parameters
         ----------
