@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ._arguments import Choice, FoundImage, files_of, find_images, make_parser
-from ._results import analyse, read_summary, write_overview
+from ._collect import collect
+from ._results import analyse, prefixes, read_summary, write_overview
 
 # In pixels: rows and columns of an image whose analysis reaches every kernel.
 _WARM_UP_SHAPE = (160, 176)
@@ -87,20 +88,6 @@ def _run(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def prefixes(files: Sequence[str]) -> list[str]:
-    """A name for the results of each file: its stem, with a number where it repeats."""
-    used: set[str] = set()
-    out = []
-    for file in files:
-        stem = prefix = Path(file).stem
-        number = 2
-        while prefix in used:
-            prefix, number = f"{stem}_{number}", number + 1
-        used.add(prefix)
-        out.append(prefix)
-    return out
 
 
 @contextlib.contextmanager
@@ -198,8 +185,6 @@ def _collect(arguments: Sequence[str]) -> int:
     options = argparse.Namespace(traceback="--traceback" in arguments)
     try:
         with _guarded("collect", options) as failure:
-            from ._collect import collect
-
             print(collect([text for text in arguments if text != "--traceback"]))
     except KeyboardInterrupt:
         complain("interrupted")

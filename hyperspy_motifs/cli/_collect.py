@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._arguments import Choice, alpha, files_of, find_images, min_motif_size
-from ._batch import prefixes
-from ._results import replacing_file, replacing_folder, write_summary, write_table
+from ._results import prefixes, replacing_file, replacing_folder, write_summary, write_table
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal

@@ -26,6 +26,20 @@ if TYPE_CHECKING:
 SUMMARY = "summary.json"
 
 
+def prefixes(files: Sequence[str]) -> list[str]:
+    """A name for the results of each file: its stem, with a number where it repeats."""
+    used: set[str] = set()
+    out = []
+    for file in files:
+        stem = prefix = Path(file).stem
+        number = 2
+        while prefix in used:
+            prefix, number = f"{stem}_{number}", number + 1
+        used.add(prefix)
+        out.append(prefix)
+    return out
+
+
 @contextlib.contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder for writing, which takes the place of `folder` only when it is complete.

@@ -1,8 +1,6 @@
 from ._model_files import from_arrays as from_arrays
 from ._model_files import from_bytes as from_bytes
 from ._model_files import load_model as load_model
-from ._model_files import to_arrays as to_arrays
-from ._model_files import to_bytes as to_bytes
 from ._moment_sources import ORIENTED_AT as ORIENTED_AT
 from ._moment_sources import DiscSource as DiscSource
 from ._moment_sources import Orientation as Orientation
@@ -15,6 +13,8 @@ from ._moment_sources import rows_once as rows_once
 from ._motif_model import Anchors as Anchors
 from ._motif_model import MotifModel as MotifModel
 from ._motif_model import Prediction as Prediction
+from ._motif_model import to_arrays as to_arrays
+from ._motif_model import to_bytes as to_bytes
 from ._other_images import AlignedMoments as AlignedMoments
 from ._other_images import Extension as Extension
 from ._other_images import extended as extended

@@ -1,4 +1,4 @@
-"""Conversion of a model to arrays, and to a file: a zip archive of .npy files, read without unpickling."""
+"""Models from arrays and from files: zip archives of .npy files, read without unpickling."""
 
 from __future__ import annotations
 
@@ -12,43 +12,10 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_motifs.clustering import from_state, to_state
+from hyperspy_motifs.clustering import from_state
 
-from ._motif_model import Anchors, MotifModel
+from ._motif_model import MODEL_FORMAT, MODEL_VERSION, Anchors, MotifModel
 from ._other_images import Extension
-
-_FORMAT = "hyperspy_motifs model"
-# Grows with every change that an older version of this package cannot read; version 2 has extensions.
-_VERSION = 2
-
-
-def to_arrays(motif_model: MotifModel) -> dict[str, np.ndarray]:
-    """Return the arrays of a model by name: numbers and one JSON text, no objects."""
-    header = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "radius": motif_model.radius,
-        "spacing": motif_model.spacing,
-        "units": motif_model.units,
-        "names": {str(k): v for k, v in motif_model.names.items()},
-        "facts": dict(motif_model.facts),
-    }
-    out: dict[str, np.ndarray] = {
-        # Stored as ASCII bytes: a text array takes four bytes per letter.
-        "header": np.frombuffer(json.dumps(header, default=np.generic.item).encode("ascii"), np.uint8),
-        "orders": np.array(sorted(motif_model.orders.items()), float).reshape(-1, 2),
-    }
-    out |= {f"classifier/{k}": v for k, v in to_state(motif_model.classifier).items()}
-    out["anchors/radii"] = np.array(sorted(motif_model.anchors), float)
-    for number, radius in enumerate(sorted(motif_model.anchors)):
-        anchors = motif_model.anchors[radius]
-        out |= {f"anchors/{number}/{f.name}": getattr(anchors, f.name) for f in fields(Anchors)}
-    if motif_model.finest_to_label is not None:
-        out["finest_to_label"] = motif_model.finest_to_label
-    for number, one in enumerate(motif_model.extensions):
-        out[f"extensions/{number}/numbers"] = one.numbers
-        out |= {f"extensions/{number}/model/{k}": v for k, v in to_arrays(one.model).items()}
-    return out
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> MotifModel:
@@ -61,12 +28,12 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> MotifModel:
     """
     try:
         header = json.loads(bytes(np.asarray(arrays["header"], np.uint8)).decode("ascii"))
-        if header["format"] != _FORMAT:
+        if header["format"] != MODEL_FORMAT:
             raise KeyError("format")
-        if int(header["version"]) > _VERSION:
+        if int(header["version"]) > MODEL_VERSION:
             raise ValueError(
                 f"This model was written by a later version of hyperspy_motifs (version {header['version']} of its "
-                f"format, this one reads up to {_VERSION}). Update hyperspy_motifs, or save the model again."
+                f"format, this one reads up to {MODEL_VERSION}). Update hyperspy_motifs, or save the model again."
             )
         classifier = from_state(
             {k.removeprefix("classifier/"): v for k, v in arrays.items() if k.startswith("classifier/")}
@@ -98,13 +65,6 @@ def _extension(arrays: Mapping[str, np.ndarray], prefix: str) -> Extension:
     own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     of_model = {k.removeprefix("model/"): v for k, v in own.items() if k.startswith("model/")}
     return Extension(from_arrays(of_model), np.asarray(own["numbers"], np.int32))
-
-
-def to_bytes(motif_model: MotifModel) -> NDArray[np.uint8]:
-    """Return the content of the file of a model."""
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **to_arrays(motif_model))  # type: ignore[arg-type]
-    return np.frombuffer(stream.getvalue(), np.uint8)
 
 
 def from_bytes(content: NDArray[np.uint8]) -> MotifModel:

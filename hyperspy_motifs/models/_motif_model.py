@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperspy_motifs import store
-from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii, brightness_of
+from hyperspy_motifs.clustering import ManifoldRegions, NestedRadii, brightness_of, to_state
 from hyperspy_motifs.relaxation import nearest_in
 from hyperspy_motifs.threads import one_blas_thread
 from hyperspy_motifs.zernike import invariants
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 # Number of anchors that vote where a motif was edited by hand, and that determine the layout position of an atom.
 _N_VOTES = 7
 _N_PLACES = 3
+
+MODEL_FORMAT = "hyperspy_motifs model"
+# Grows with every change that an older version of this package cannot read; version 2 has extensions.
+MODEL_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -334,8 +340,6 @@ class MotifModel:
             The file appears only when it is complete. It contains arrays without pickled objects: radii, basis, classes,
             reference atoms, the noise of the image and the version of this package. ``other.apply_model(path)`` reads it.
         """
-        from ._model_files import to_bytes
-
         target = Path(path)
         target = target if target.suffix else target.with_suffix(".npz")
         partial = target.with_name(f".{target.name}.partial")
@@ -425,3 +429,39 @@ class MotifModel:
         for extension in self.extensions:
             prediction = extension.apply(prediction, as_given, level_of(self), row)
         return prediction
+
+
+def to_arrays(motif_model: MotifModel) -> dict[str, np.ndarray]:
+    """Return the arrays of a model by name: numbers and one JSON text, no objects."""
+    header = {
+        "format": MODEL_FORMAT,
+        "version": MODEL_VERSION,
+        "radius": motif_model.radius,
+        "spacing": motif_model.spacing,
+        "units": motif_model.units,
+        "names": {str(k): v for k, v in motif_model.names.items()},
+        "facts": dict(motif_model.facts),
+    }
+    out: dict[str, np.ndarray] = {
+        # Stored as ASCII bytes: a text array takes four bytes per letter.
+        "header": np.frombuffer(json.dumps(header, default=np.generic.item).encode("ascii"), np.uint8),
+        "orders": np.array(sorted(motif_model.orders.items()), float).reshape(-1, 2),
+    }
+    out |= {f"classifier/{k}": v for k, v in to_state(motif_model.classifier).items()}
+    out["anchors/radii"] = np.array(sorted(motif_model.anchors), float)
+    for number, radius in enumerate(sorted(motif_model.anchors)):
+        anchors = motif_model.anchors[radius]
+        out |= {f"anchors/{number}/{f.name}": getattr(anchors, f.name) for f in fields(Anchors)}
+    if motif_model.finest_to_label is not None:
+        out["finest_to_label"] = motif_model.finest_to_label
+    for number, one in enumerate(motif_model.extensions):
+        out[f"extensions/{number}/numbers"] = one.numbers
+        out |= {f"extensions/{number}/model/{k}": v for k, v in to_arrays(one.model).items()}
+    return out
+
+
+def to_bytes(motif_model: MotifModel) -> NDArray[np.uint8]:
+    """Return the content of the file of a model."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **to_arrays(motif_model))  # type: ignore[arg-type]
+    return np.frombuffer(stream.getvalue(), np.uint8)

@@ -24,7 +24,6 @@ from hyperspy_motifs.stacks import (
     sample_of_frames,
 )
 
-from . import _learning as stack
 from ._atom_finding import quiet
 from ._atom_table import AtomTable, predict_frame
 from ._clean_image import frame, lazy_data_frame, n_frames
@@ -219,7 +218,7 @@ class SampleLearning:
         self._detectors, self._options = detectors, options
         self._found: dict[int, np.ndarray] = {}
         self._task: RemoteTask | None = None
-        self._sample = FrameSample(n_frames(detectors[0]), stack.SAMPLE_ATOMS)
+        self._sample = FrameSample(n_frames(detectors[0]), SAMPLE_ATOMS)
         self._decided = running_client() is None
 
     def watch(self, number: int, result: Mapping[str, np.ndarray]) -> None:

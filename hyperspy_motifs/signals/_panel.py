@@ -198,6 +198,20 @@ class MotifPanel(t.HasTraits):
         show(made["widget"])
         return None
 
+    def try_preview(self) -> tuple[Motifs | None, str]:
+        """Return the motifs of a part and a line about them, or None and an error message."""
+        from hyperspy_motifs.motifs import chosen_radius
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            try:
+                motifs = self.preview()
+            except (ValueError, TypeError) as error:
+                return None, str(error)
+        text = f"{len(motifs.labels)} atoms in this part; {chosen_radius(motifs)}"
+        said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+        return motifs, ". ".join([text, *said])
+
     def _cut(self, signal: BaseSignal, window: tuple[slice, slice]) -> BaseSignal:
         # The preview of a stack uses the first frame: the parameters apply to all frames.
         first = (0,) * signal.axes_manager.navigation_dimension
@@ -226,18 +240,3 @@ def _parts(shape: tuple[int, int], size: tuple[int, ...]) -> list[tuple[int, int
     corners = [(int(x), int(y)) for y in starts[1] for x in starts[0]]
     middle = [(n - w) / 2 for n, w in zip(shape, size, strict=True)]
     return sorted(corners, key=lambda c: (np.hypot(c[0] - middle[0], c[1] - middle[1]), c))
-
-
-def try_preview(panel: MotifPanel) -> tuple[Any, str]:
-    """The motifs of a part and a line about them, or None and an error message."""
-    from hyperspy_motifs.motifs import chosen_radius
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        try:
-            motifs = panel.preview()
-        except (ValueError, TypeError) as error:
-            return None, str(error)
-    text = f"{len(motifs.labels)} atoms in this part; {chosen_radius(motifs)}"
-    said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-    return motifs, ". ".join([text, *said])

@@ -13,12 +13,12 @@ from matplotlib.patches import Rectangle
 
 from hyperspy_motifs import store
 
-from ._panel import MotifPanel, try_preview
-
 if TYPE_CHECKING:
     from traitlets.utils.bunch import Bunch
 
     from hyperspy_motifs.motifs import Motifs
+
+    from ._panel import MotifPanel
 
 _STYLE = {"description_width": "11em"}
 # Rows of widgets are flexible: without a fixed basis a slider shrinks to nothing beside a picture.
@@ -73,7 +73,7 @@ def make_widgets(panel: MotifPanel) -> dict[str, ipw.Widget | dict[str, ipw.Widg
     def refresh(change: object = None) -> None:
         if live.value:
             status.value = "looking …"
-            motifs, text = try_preview(panel)
+            motifs, text = panel.try_preview()
             status.value = html.escape(text)
             if motifs is not None:
                 picture.value = _picture(motifs)
