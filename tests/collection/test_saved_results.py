@@ -172,10 +172,7 @@ def test_one_image_is_open_at_a_time(files, small_sample, tmp_path, monkeypatch)
         return signal
 
     monkeypatch.setattr(_saved_images.store, "open_image", counted)
-    gc.freeze()  # only what comes from here on is searched for garbage, which takes the less time
-    try:
-        hyperspy_motifs.find_motifs(files, results=tmp_path / "study", **HOW)
-    finally:
-        gc.unfreeze()
+    gc.freeze()  # only what comes from here on is searched for garbage, which takes less time
+    hyperspy_motifs.find_motifs(files, results=tmp_path / "study", **HOW)
     assert len(opened) >= len(files)
     assert max(most) <= 2

@@ -6,6 +6,8 @@ import pytest
 
 from hyperspy_motifs.data import monolayer
 
+pytestmark = pytest.mark.usefixtures("two_radii")
+
 N = 8
 
 
