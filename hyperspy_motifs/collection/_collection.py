@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +17,7 @@ from hyperspy_motifs import store
 from hyperspy_motifs.common import signed_degrees, write_csv
 
 from ._group_comparison import GroupComparison, compare_groups, find_cautions, unique_names, write_report
+from ._samples import count_units, shared_fields
 from ._saved_images import Assigned, SavedImages, several
 
 if TYPE_CHECKING:
@@ -223,8 +224,9 @@ class MotifCollection:
         Returns
         -------
         GroupComparison
-            With effect sizes and corrected p-values over all rows; ``print`` shows what differs. Images are the
-            samples, not atoms (:func:`~hyperspy_motifs.collection.compare_groups`).
+            With effect sizes and corrected p-values over all rows; ``print`` shows what was assumed of the images, and what
+            differs. Images are the samples, not atoms (:func:`~hyperspy_motifs.collection.compare_groups`). Those that
+            show one field, repeated or cropped, are one sample together.
 
         Raises
         ------
@@ -241,15 +243,19 @@ class MotifCollection:
             )
         self._check(groups)
         self._warn_of_edits()
-        tables = [self._table(family) for family in what]
-        return compare_groups(
-            np.concatenate([counts for _, counts, _ in tables], axis=1),
-            np.concatenate([totals for _, _, totals in tables], axis=1),
-            groups,
+        # Motifs with equal names stay two.
+        families, names, counts, totals, fields = count_units(self, what, unique_names(self.names))
+        shared = shared_fields(fields, self._titles)
+        rows, of_sample = shared.samples(groups)
+        found = compare_groups(
+            shared.merged(counts, rows),
+            shared.merged(totals, rows),
+            of_sample,
             reference=reference,
-            names=[name for names, _, _ in tables for name in names],
-            families=[family for family, (names, _, _) in zip(what, tables, strict=True) for _ in names],
+            names=names,
+            families=families,
         )
+        return replace(found, assumptions=tuple(shared.notes(groups)))
 
     def _warn_of_edits(self) -> None:
         """Warn of images whose motifs were merged or split alone, which gives them numbers of their own."""
@@ -271,40 +277,6 @@ class MotifCollection:
             raise ValueError(f"groups is {groups!r}; expected a list with the group of each image.")
         if len(groups) != len(self):
             raise ValueError(f"{len(groups)} groups were given for {len(self)} images.")
-
-    def _table(self, family: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-        """Return names (k), counts and totals (images, k) of the units of a family."""
-        # Motifs with equal names stay two.
-        names = unique_names(self.names)
-        counted: list[Counter[str]] = []
-        totals: list[Counter[str]] = []
-        for motifs in self:
-            if family == "vacancy":
-                expected, vacant = motifs.sites.expected_motifs, motifs.sites.vacant
-                counted.append(Counter(names[k] for k in expected[vacant & (expected >= 0)].tolist()))
-                totals.append(Counter(names[k] for k in expected[expected >= 0].tolist()))
-                continue
-            if family == "motif":
-                units = [names[k] for k in motifs.labels.tolist()]
-            elif family == "cell":
-                whole = np.flatnonzero(~motifs.cells.on_border)
-                units = [_sequence(motifs.cells.corner_sequences[k], names) for k in whole.tolist()]
-            else:
-                bonds = motifs.cells.bonds
-                ends = np.sort(motifs.labels[bonds[(bonds < len(motifs.labels)).all(axis=1)]], axis=1)
-                units = [f"{names[a]}-{names[b]}" for a, b in ends.tolist()]
-            counted.append(Counter(units))
-            totals.append(Counter())
-        if family == "motif":
-            kinds_of_units = list(names)
-        else:
-            kinds_of_units = sorted({unit for counter in (*counted, *totals) for unit in counter})
-        counts = np.array([[c[k] for k in kinds_of_units] for c in counted], np.int64).reshape(len(self), -1)
-        if family == "vacancy":
-            n = np.array([[c[k] for k in kinds_of_units] for c in totals], np.int64).reshape(len(self), -1)
-        else:
-            n = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
-        return kinds_of_units, counts, n
 
     @property
     def similarity(self) -> NDArray[np.float64]:
@@ -473,10 +445,6 @@ def open_collection(images: Sequence[BaseSignal] | str | os.PathLike[str]) -> Mo
         turned.append((float(angle), bool(mirrored)))
     grown = max(models, key=lambda one: len(one.extensions))
     return MotifCollection(signals, grown, names=[store.title_of(s) for s in signals], orientations=turned)
-
-
-def _sequence(corners: Sequence[int], names: Sequence[str]) -> str:
-    return " ".join("vacancy" if k < 0 or k >= len(names) else names[k] for k in corners)
 
 
 def _scaled(distances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -54,7 +54,9 @@ class GroupComparison:
     p_values, q_values : ndarray, shape (rows,)
         Of no difference; q is corrected for the number of rows, 1 where a kind is too rare to differ significantly.
     n_images : dict of str to int
-        Number of images of each group, the reference among them.
+        Number of images of each group, the reference among them; images that show one field count once.
+    assumptions : tuple of str
+        What was assumed of the images, a sentence each: which show one field, and that the others are independent.
     """
 
     families: tuple[str, ...]
@@ -71,6 +73,7 @@ class GroupComparison:
     p_values: NDArray[np.float64]
     q_values: NDArray[np.float64]
     n_images: Mapping[str, int]
+    assumptions: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -106,6 +109,7 @@ class GroupComparison:
     def __repr__(self) -> str:
         rows = self.significant()
         lines = [f"caution: {line}" for line in self.cautions()]
+        lines += [f"assumed: {line}" for line in self.assumptions]
         lines += [f"{len(rows)} of {len(self)} differ from group '{self.reference}' at 5 % false discoveries"]
         for k in rows[:20].tolist():
             low, high = self.intervals[k]
@@ -389,6 +393,8 @@ def _comparison(page: Page, collection: MotifCollection, groups: Sequence[object
     page.add("heading", "Groups")
     for line in found.cautions():
         page.add("caution", line)
+    for line in found.assumptions:
+        page.add("paragraph", f"Assumed: {line}.")
     page.add(
         "paragraph",
         f"{len(rows)} of {len(found)} frequencies differ from group '{found.reference}' at a false discovery rate of 5 %. "
