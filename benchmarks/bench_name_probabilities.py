@@ -1,6 +1,6 @@
 """Whether probabilities of names are frequencies of being right: predicted against true, over small simulated images.
 
-    python benchmarks/bench_name_probabilities.py [--images 60] [--any-dopant] [-o docs/guide/name_probabilities.csv]
+    python benchmarks/bench_name_probabilities.py [--images 60] [--first 0] [--any-dopant] [-o name_probabilities.csv]
 
 Material, dose, probe, tails, background, exponent of the atomic number, defects, rotation, distortion and the error of the
 calibration (2 %; one image of four has none) are drawn at random. Every image is identified from all structures of its
@@ -92,11 +92,15 @@ def probabilities_of(number, any_dopant):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first image")
     parser.add_argument("--any-dopant", action="store_true")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    each = [probabilities_of(number, options.any_dopant) for number in range(options.images)]
+    each = [
+        probabilities_of(number, options.any_dopant)
+        for number in range(options.first, options.first + options.images)
+    ]
     rows = []
     for what in each[0]:
         values = np.concatenate([np.reshape(one[what], (-1, 2)) for one in each]).astype(float)

@@ -22,6 +22,9 @@ _MOST_NAMED = 6
 # Mean probability from which an element is worth a word.
 _LEAST_SHARE = 1e-3
 
+# What a probability among given structures does not say.
+_SCOPE = "of the structures that were given; others of like geometry are not excluded"
+
 
 def headline(found: Identification) -> str:
     """The result in one line."""
@@ -52,7 +55,10 @@ def headline(found: Identification) -> str:
     if unknown:
         text += f"; {unknown} unexplained"
     exchange, certainty = best.arrangements[0][1] < 0.95 and best.arrangements[1][0], best.arrangements[0][1]
-    return f"{text}; uncertain ({certainty:.2f}): or {exchange}" if exchange else text
+    if exchange:
+        text += f"; uncertain ({certainty:.2f}): or {exchange}"
+    # Zinc oxide and gallium nitride have their columns at the same places: alone, either has the probability 1.
+    return f"{text} ({_SCOPE})"
 
 
 def not_excluded(found: Identification) -> list[str]:

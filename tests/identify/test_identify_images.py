@@ -46,6 +46,11 @@ def test_atoms_and_vacancies_get_their_names(named):
     assert set(found.vacancy_names) == {"V_Se2"}
     assert found.probabilities[found.names == "Mo"].min() > 0.9
     assert found.headline().startswith("MoSe2 [001] explains")
+    assert (
+        found.summary()
+        .splitlines()[0]
+        .endswith("(of the structures that were given; others of like geometry are not excluded)")
+    )
 
 
 def test_vacancies_are_counted_among_their_sites(named):
@@ -143,6 +148,7 @@ def test_phases_are_compared_and_wrong_ones_refused(monolayer):
     assert found.structures[0].refusal
     wrong = motifs.identify("graphene", relabel=False)
     assert wrong.headline().startswith("none of these")
+    assert "not excluded" not in wrong.headline()
     assert "direction of view may fit" in str(wrong)
     assert "direction of view" not in str(found)
     assert (wrong.names == "?").all()
