@@ -422,7 +422,7 @@ def plot_manifold(
     if points.ndim != 2 or points.shape[1] < 1:
         raise ValueError(f"coordinates must have shape (n, d), got {points.shape}.")
     made_here = ax is None
-    ax = axes_or_new(ax, (3.7, 3.7))
+    ax = axes_or_new(ax)
     if points.shape[1] == 1:
         bars: dict[str, Any] = {"bins": 60, "color": "0.4"}
         ax.hist(points[:, 0], **bars | kwargs)

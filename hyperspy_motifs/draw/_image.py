@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from numpy.typing import ArrayLike, NDArray
 
-from ._style import TWO_COLUMNS
+from ._style import ONE_COLUMN, TWO_COLUMNS
 
 # Above this number of atoms or cells those of frequent kinds are faded, to this opacity.
 MANY, _FADED = 1000, 0.25
@@ -151,7 +151,11 @@ def image_extent(shape: tuple[int, int], scale: ArrayLike = 1.0, offset: ArrayLi
     )
 
 
-def axes_or_new(ax: Axes | None, figsize: tuple[float, float] = (4.8, 3.8)) -> Axes:
+# Of height to width, from which a field is upright; and the height of a page in inches.
+_UPRIGHT, _TALLEST = 1.3, 8.0
+
+
+def axes_or_new(ax: Axes | None, figsize: tuple[float, float] = (ONE_COLUMN, ONE_COLUMN)) -> Axes:
     """`ax`, or the axes of a new figure with space for legends outside."""
     if ax is not None:
         return ax
@@ -162,10 +166,10 @@ def axes_or_new(ax: Axes | None, figsize: tuple[float, float] = (4.8, 3.8)) -> A
 
 
 def field_size(extent: Extent) -> tuple[float, float]:
-    """Size in inches of a new figure for a field of view, with room for a scale bar; its key makes it wider."""
+    """Size in inches of a new figure for a field of view, with room for a scale bar; one column for an upright field."""
     aspect = abs(extent[3] - extent[2]) / abs(extent[1] - extent[0])
-    width = min(5.0, 6.5 / aspect)
-    return width + 0.1, max(width * aspect, 1.5) + 0.4
+    width = TWO_COLUMNS if aspect < _UPRIGHT else ONE_COLUMN
+    return width, min(max(width * aspect, 1.5) + 0.4, _TALLEST)
 
 
 def make_room(ax: Axes, *, made_here: bool) -> None:
@@ -217,14 +221,16 @@ def shrink_for_key(ax: Axes) -> None:
 
 
 def widen_for_key(ax: Axes) -> None:
-    """Widen a figure of this module for its legend or colour bar, to two columns of a journal at most."""
+    """Make a figure of this module as wide as one column of a journal, or two, its legend or colour bar included."""
     figure = cast(Figure, ax.figure)
     edge = _key_edge(ax)
     if edge is not None:
         width, height = figure.get_size_inches()
         beyond = (edge - ax.get_window_extent().x1) / figure.dpi + 0.15
-        shrunk = min(1.0, max(TWO_COLUMNS - beyond, 0.5 * width) / width)
-        figure.set_size_inches(shrunk * width + beyond, shrunk * height)
+        # What was drawn for one column stays there, unless its key takes more than two fifths of it.
+        column = ONE_COLUMN if width <= ONE_COLUMN and beyond < 0.4 * ONE_COLUMN else TWO_COLUMNS
+        size = max((column - beyond) / width, 0.5)
+        figure.set_size_inches(size * width + beyond, min(size * height, _TALLEST))
 
 
 def check_positions(positions: ArrayLike, name: str = "positions") -> NDArray[np.float64]:

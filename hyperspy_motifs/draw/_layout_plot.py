@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from ._image import axes_or_new, check_length, check_positions, make_room
 from ._motif_plot import drawing_order, scatter_motifs
-from ._style import add_motif_legend, as_labels
+from ._style import ONE_COLUMN, TWO_COLUMNS, add_motif_legend, as_labels
 
 # An island is what touches in a grid of squares with this part of the longer side of the layout. Islands of fewer atoms, or
 # of a smaller part of their motif, have no name in the picture.
@@ -28,6 +28,7 @@ _STEP, _FEWEST, _LEAST_PART = 0.03, 5, 0.05
 _ROUND = 0.75
 # Letters of a name inside the picture; the legend has it in full.
 _LONGEST_NAME = 8
+_FEW = 6  # motifs whose islands and names have room in one column
 
 
 def is_categorical(values: NDArray[np.generic]) -> bool:
@@ -177,8 +178,12 @@ def plot_layout(
     """
     xy = check_positions(layout, "layout")
     made_here = ax is None
-    width, height = _layout_sides(xy) / _layout_sides(xy).max()
-    ax = axes_or_new(ax, (3.7 * width, 3.7 * height))
+    many = (
+        colour_by is not None and is_categorical(np.asarray(colour_by)) and len(np.unique(colour_by)) > _FEW
+    )
+    # With its key a square of this side is as wide as two columns.
+    sides = (TWO_COLUMNS - 1.2 if many else ONE_COLUMN) * _layout_sides(xy) / _layout_sides(xy).max()
+    ax = axes_or_new(ax, tuple(sides.tolist()))
     frame_layout(ax, xy)
     if colour_by is None:
         _draw_density(ax, xy, label, legend, kwargs)
@@ -272,7 +277,9 @@ def compare_layouts(
     if not layouts:
         raise ValueError("layouts is empty: give at least one layout with its title.")
     if figure is None:
-        figure = plt.figure(figsize=(2.4 * len(layouts) + 0.9 * legend, 2.5), layout="constrained")
+        width = TWO_COLUMNS if len(layouts) > 1 else ONE_COLUMN
+        height = (width - 0.9 * legend) / len(layouts) + 0.3
+        figure = plt.figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, len(layouts), squeeze=False)[0]
     for i, (title, layout) in enumerate(layouts.items()):
         plot_layout(
@@ -334,7 +341,7 @@ def animate_relaxation(
     made_here = ax is None
     # A title is above the axes, which fill the rest.
     sides = _layout_sides(frames.reshape(-1, 2))
-    width, height = 3.7 * sides / sides.max()
+    width, height = ONE_COLUMN * sides / sides.max()
     ax = axes_or_new(ax, (width, height + 0.2))
     # The rare motifs on top, as in the figure of the layout.
     order = drawing_order(motifs)

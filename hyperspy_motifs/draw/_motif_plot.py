@@ -29,6 +29,7 @@ from ._image import (
     prepare_field,
 )
 from ._style import (
+    ONE_COLUMN,
     TWO_COLUMNS,
     add_motif_legend,
     as_labels,
@@ -109,7 +110,7 @@ def plot_means(
     columns = min(n, n_columns or _columns(n))
     rows = -(-n // columns)
     if figure is None:
-        width = min(TWO_COLUMNS, 1.05 * columns)
+        width = ONE_COLUMN if columns < 4 else TWO_COLUMNS
         side = width / columns
         figure = plt.figure(
             figsize=(width, rows * (side + 0.16 + 0.16 * (counts is not None)) + 0.2), layout="constrained"
@@ -178,7 +179,7 @@ def plot_orders(
     if variation is not None:
         curves.append(("differences between atoms", variation, {"color": "tab:blue", "marker": "s"}))
     curves.append(("noise", noise, {"color": "tab:red", "linestyle": "--"}))
-    ax = axes_or_new(ax, (4.4, 2.9))
+    ax = axes_or_new(ax, (ONE_COLUMN, 2.6))
     for label, values, style in curves:
         heights = np.asarray(values, dtype=float)
         check_length(heights, len(n), label)
@@ -246,7 +247,8 @@ def plot_explanation(
         )
     n = 3 + len(modes)
     if figure is None:
-        figure = plt.figure(figsize=(1.15 * n, 1.6), layout="constrained")
+        width = ONE_COLUMN if n < 4 else TWO_COLUMNS
+        figure = plt.figure(figsize=(width, width / n + 0.45), layout="constrained")
     axes = figure.subplots(1, n, squeeze=False).ravel()
     low, high = np.nanmin(shown[:2]), np.nanmax(shown[:2])
     for k in range(2):

@@ -19,7 +19,7 @@ from hyperspy_motifs.common import REPORTED_LEVEL
 
 from ._image import axes_or_new, check_length, make_room, round_length
 from ._layout_plot import add_colour_bar
-from ._style import ONE_COLUMN, as_labels, motif_colour, motif_marker, short_name, type_nodes
+from ._style import ONE_COLUMN, TWO_COLUMNS, as_labels, motif_colour, motif_marker, short_name, type_nodes
 
 # Rows of a figure with one for each motif, and bins of a histogram.
 _MOST_ROWS, _BINS = 16, 60
@@ -82,7 +82,7 @@ def plot_populations(
     what = "fraction of atoms" if fraction else "atoms"
     if len(counts) == 1:
         return _one_population(counts[0], None if spread is None else spread[0], texts, what, ax)
-    ax = axes_or_new(ax, (4.8, 3.2))
+    ax = axes_or_new(ax, (TWO_COLUMNS, 3.2))
     for k, text in enumerate(texts):
         ax.errorbar(
             x, counts[:, k], yerr=None if spread is None else spread[:, k], marker=motif_marker(k), ms=4, lw=1.2,
@@ -245,7 +245,8 @@ def plot_transitions(
     known = np.isfinite(matrix) & (matrix > 0)
     if counts is not None:
         known &= np.asarray(counts) > 0
-    ax = axes_or_new(ax, (0.5 * len(columns) + 1.9, 0.5 * k + 1.1) if k > 3 else (3.6, 2.8))
+    width = ONE_COLUMN if len(columns) < 5 else TWO_COLUMNS
+    ax = axes_or_new(ax, (width, min((width - 1.6) * k / len(columns), 6.0) + 0.8))
     shown = ax.imshow(
         np.ma.masked_array(np.maximum(matrix, _FAINTEST), ~known), norm=LogNorm(_FAINTEST, 1), cmap="Blues"
     )
@@ -346,7 +347,8 @@ def plot_enrichment(
     k = len(z)
     texts = [str(i) for i in range(k)] if names is None else list(names)[:k]
     made_here = ax is None
-    size = float(np.clip(0.45 * k + 0.9, 2.4, 6.0))
+    # The colour bar fills the column.
+    size = (ONE_COLUMN if k < 6 else TWO_COLUMNS) - 0.95
     ax = axes_or_new(ax, (size, size))
     finite = np.abs(z[np.isfinite(z)])
     limit = max(float(np.percentile(finite, 95)), 1.0) if finite.size else 1.0
@@ -405,7 +407,7 @@ def plot_image_populations(
     matplotlib.axes.Axes
     """
     n_images, n_motifs = fractions.shape
-    ax = axes_or_new(ax, (max(4.0, 1.6 + 0.45 * n_images), 3.4))
+    ax = axes_or_new(ax, (TWO_COLUMNS, 3.4))
     labels = [str(g) for g in groups] if groups is not None else [""] * n_images
     order = sorted(range(n_images), key=lambda i: (list(dict.fromkeys(labels)).index(labels[i]), i))
     handles: list[ErrorbarContainer] = []
@@ -419,6 +421,7 @@ def plot_image_populations(
         handles.append(drawn)
     ax.set_yscale("log")
     ax.set_xticks(range(n_images), [image_names[i] for i in order], rotation=45, ha="right")
+    ax.tick_params(axis="x", labelsize="small" if n_images <= 25 else "xx-small")
     for place, (before, after) in enumerate(pairwise(order)):
         if labels[before] != labels[after]:
             ax.axvline(place + 0.5, color="0.7", lw=0.8)
@@ -456,7 +459,7 @@ def plot_image_map(
     -------
     matplotlib.axes.Axes
     """
-    ax = axes_or_new(ax, (4.4, 3.8))
+    ax = axes_or_new(ax, (TWO_COLUMNS, 4.2))
     labels = np.array([str(g) for g in groups] if groups is not None else ["images"] * len(places))
     names = list(dict.fromkeys(labels.tolist()))
     handles = []

@@ -16,7 +16,7 @@ from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import axes_or_new, check_length, make_room
-from ._style import motif_colour, motif_colours, motif_marker
+from ._style import ONE_COLUMN, TWO_COLUMNS, motif_colour, motif_colours, motif_marker
 
 # Rows of letters of 7 points on a page of a journal.
 _MOST_LEAVES = 48
@@ -112,7 +112,7 @@ def plot_tree(
     size, radius, motif = size[kept], radius[kept], motif[kept]
     y = _heights(_tree_of(parent, size))
     is_leaf = ~np.isin(np.arange(len(parent)), parent)
-    ax = axes_or_new(ax, (4.8, min(9.0, max(2.2, 0.6 + 0.22 * is_leaf.sum()))))
+    ax = axes_or_new(ax, (TWO_COLUMNS, min(9.0, max(2.2, 0.6 + 0.22 * is_leaf.sum()))))
     # Radii are drawn at equal steps: their ratios, not their differences, distinguish shells.
     levels, x = np.unique(radius, return_inverse=True)
     child = np.flatnonzero(parent >= 0)
@@ -241,8 +241,9 @@ def plot_basis(functions: ArrayLike, modes: ArrayLike, *, ax: Axes | None = None
     n_max = int(orders[:, 0].max())
     low, high = int(orders[:, 1].min()), int(orders[:, 1].max())
     # A step of m has half the width of one of n, because neighbours in a row differ by two in m.
-    step = min(0.3, 7.0 / (high - low + 2.2))
-    ax = axes_or_new(ax, (step * (high - low + 2.2) + 0.6, 2 * step * (n_max + 1.2) + 0.6))
+    width = ONE_COLUMN if n_max < 5 else TWO_COLUMNS
+    step = (width - 0.6) / (high - low + 2.2)
+    ax = axes_or_new(ax, (width, 2 * step * (n_max + 1.2) + 0.6))
     half_width = min(0.95, 0.46 * (2 if n_max > 1 else 1))
     rows, columns = np.mgrid[: pictures.shape[1], : pictures.shape[2]]
     centre_row, centre_column = (np.array(pictures.shape[1:]) - 1) / 2
@@ -321,7 +322,7 @@ def plot_zernike_spectrum(
     if spread is not None:
         check_length(spread, len(heights), "errors")
     made_here = ax is None
-    ax = axes_or_new(ax, (5.2, 2.4))
+    ax = axes_or_new(ax, (TWO_COLUMNS, 2.6))
     x = np.arange(len(pairs))
     if single:
         style: dict[str, Any] = {"ecolor": "0.2", "error_kw": {"linewidth": 0.6}}

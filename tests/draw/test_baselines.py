@@ -29,6 +29,17 @@ DRAWN_WITH = "3.11"
 # Root mean square over grey levels: fonts are rendered a little differently from machine to machine.
 TOLERANCE = 6
 NAMES = ["Mo", "Se2", "vacancy"]
+DPI = 80
+# Sizes in inches of figures that are not whole pixels, and of those that get their final size with the key.
+SIZES = {"means.png": (3.15, 1.57), "layout.png": (4.856, 2.8338)}
+STARTS = {"enrichment.png": (2.4, 2.4)}
+
+
+def axes(figure):
+    """Axes of a figure of the size of the baseline, as a new figure has them."""
+    ax = figure.subplots()
+    ax.set_anchor("W")
+    return ax
 
 
 @pytest.fixture(scope="module")
@@ -53,63 +64,73 @@ def honeycomb():
     return image, image_extent((96, 120), 0.02), 0.02 * atoms[inside], labels[inside], hexagons
 
 
-def motifs(honeycomb):
+def motifs(honeycomb, figure):
     image, extent, positions, labels, _ = honeycomb
-    return plot_motifs(positions, labels, image, extent=extent, units="nm", names=NAMES).figure
+    plot_motifs(positions, labels, image, extent=extent, units="nm", names=NAMES, ax=axes(figure))
 
 
-def cells(honeycomb):
+def cells(honeycomb, figure):
     image, extent, _, _, hexagons = honeycomb
     classes = np.arange(len(hexagons)) % 3
-    return plot_cells(hexagons, classes, image, extent=extent, units="nm").figure
+    plot_cells(hexagons, classes, image, extent=extent, units="nm", ax=axes(figure))
 
 
-def values(honeycomb):
+def values(honeycomb, figure):
     image, extent, positions, *_ = honeycomb
     turns = np.linspace(0, 1, len(positions))
-    return plot_values(positions, turns, image, extent=extent, units="nm", label="probability").figure
+    plot_values(positions, turns, image, extent=extent, units="nm", label="probability", ax=axes(figure))
 
 
-def layout(honeycomb):
+def layout(honeycomb, figure):
     labels = honeycomb[3]
     rng = np.random.default_rng(1)
     centre = np.array([[0, 0], [3, 1], [1, 3]])[labels]
-    return plot_layout(centre + 0.4 * rng.standard_normal((len(labels), 2)), labels, names=NAMES).figure
+    plot_layout(centre + 0.4 * rng.standard_normal((len(labels), 2)), labels, names=NAMES, ax=axes(figure))
 
 
-def means(honeycomb):
+def means(honeycomb, figure):
     y, x = np.mgrid[-6:7, -6:7]
     patches = [h * np.exp(-(x**2 + y**2) / 14) for h in (1, 0.7, 0.3)]
-    return plot_means(
-        patches, [40, 30, 5], names=NAMES, symmetries=["3m", "3m", "1"], pixel_size=0.02, units="nm"
-    )[0].figure
+    plot_means(
+        patches, [40, 30, 5], names=NAMES, symmetries=["3m", "3m", "1"], pixel_size=0.02, units="nm",
+        figure=figure,
+    )  # fmt: skip
 
 
-def tree(honeycomb):
-    return plot_tree(
+def tree(honeycomb, figure):
+    plot_tree(
         [-1, 0, 0, 0, 1, 1],
         [75, 40, 30, 5, 28, 12],
         [0, 0.6, 0.6, 0.6, 1.2, 1.2],
         labels=[-1, 0, 1, 2, -1, -1],
         names=NAMES,
-    ).figure
+        ax=axes(figure),
+    )
 
 
-def enrichment(honeycomb):
+def enrichment(honeycomb, figure):
     z = np.array([[-5.0, 8.0, 0.4], [8.0, -6.0, -1.0], [0.4, -1.0, 3.5]])
-    return plot_enrichment(z, NAMES, q=np.where(abs(z) > 3, 0.01, 0.5)).figure
+    plot_enrichment(z, NAMES, q=np.where(abs(z) > 3, 0.01, 0.5), ax=axes(figure))
 
 
 @pytest.mark.skipif(
     not mpl.__version__.startswith(DRAWN_WITH), reason=f"baselines are of matplotlib {DRAWN_WITH}"
 )
 @pytest.mark.parametrize("draw", [motifs, cells, values, layout, means, tree, enrichment])
-def test_figure_looks_as_it_did(draw, honeycomb, tmp_path):
+def test_figure_looks_as_it_did(draw, honeycomb, tmp_path, monkeypatch):
     name = f"{draw.__name__}.png"
     with plt.style.context("default"):
-        figure = draw(honeycomb)
+        height, width = plt.imread(BASELINES / name).shape[:2]
+        size = SIZES.get(name, (width / DPI, height / DPI))
+        figure = plt.figure(figsize=STARTS.get(name, size), layout="constrained")
+        for module in ("_layout_plot", "_population_plot"):
+            monkeypatch.setattr(
+                f"hyperspy_motifs.draw.{module}.make_room",
+                lambda ax, made_here: ax.figure.set_size_inches(size),
+            )
+        draw(honeycomb, figure)
         drawn = BASELINES / name if os.environ.get("HYPERSPY_MOTIFS_DRAW_BASELINES") else tmp_path / name
         drawn.parent.mkdir(exist_ok=True)
-        figure.savefig(drawn, dpi=80, metadata={"Software": None})
+        figure.savefig(drawn, dpi=DPI, metadata={"Software": None})
     difference = compare_images(str(BASELINES / name), str(drawn), tol=TOLERANCE)
     assert difference is None, difference

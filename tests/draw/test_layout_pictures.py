@@ -108,7 +108,8 @@ def test_names_cover_no_atoms_where_there_is_room(layout):
 
 def test_the_name_of_an_island_without_room_beside_it_stands_on_it():
     xy = np.random.default_rng(0).random((5000, 2))
-    (name,) = plot_layout(xy, np.zeros(5000, int)).texts
+    _, ax = plt.subplots(figsize=(3.39, 2.7), layout="constrained")
+    (name,) = plot_layout(xy, np.zeros(5000, int), ax=ax).texts
     assert name.xyann == (0, 0)
 
 
