@@ -163,8 +163,8 @@ def scan_scales(image: np.ndarray) -> tuple[ScaleScan, ScaleScan]:
 
 # Ratio of band-pass scale to separation: a compromise between signal to noise (coarser) and resolution (finer).
 _MATCHED_RATIO = 0.25
-# Order, see `order_of_sites`: peaks of noise in a sample have less than this.
-_GAS = 0.2
+#: Order, see `order_of_sites`: peaks of noise in a sample have less than this.
+GAS = 0.2
 # Side of the window on which hypotheses are compared: at least so many pixels, and multiples of the finest separation.
 _SIDE = 128
 _ACROSS = 24
@@ -235,7 +235,7 @@ def estimate_scales(image: np.ndarray, polarity: str = "auto") -> ImageScales:
     wanted = list(scans) if polarity == "auto" else [polarity]
     least = LEAST_RESPONSE * max(scan.responses.max() for scan in scans.values())
     plateaus = [(name, run) for name in scans for run in scans[name].plateaus(least)]
-    ordered = [(name, run) for name, run in plateaus if scans[name].order_of(run) > _GAS]
+    ordered = [(name, run) for name, run in plateaus if scans[name].order_of(run) > GAS]
     if not any(name in wanted for name, _ in ordered):
         # Noise is as bright as it is dark: without order, columns show in that only.
         ordered, plateaus = [], [(name, run) for _, run in plateaus for name in scans]

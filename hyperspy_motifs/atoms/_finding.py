@@ -14,7 +14,7 @@ from scipy.stats import ks_2samp
 from hyperspy_motifs.common import SMALLEST_IMAGE
 
 from ._atoms import FEWEST, Atoms, drop_close, in_crystal, nearest_neighbour_distance, order_of_sites
-from ._estimation import LEAST_DISTANCE, LOW_CERTAINTY, WEAKEST, ImageScales, estimate_scales
+from ._estimation import GAS, LEAST_DISTANCE, LOW_CERTAINTY, WEAKEST, ImageScales, estimate_scales
 from ._noise_spectrum import AMPLE, TILE, block_means
 from ._peaks import ScaleSpace, maxima_by_height, peaks_by_atomap, typical_height
 from ._refinement import ColumnFit, refine_atoms
@@ -39,8 +39,7 @@ _LEAST_AGREEING = 0.85
 _SAME_DISTANCE = 0.15
 # Fraction of fits that may fail before a warning is given, or before sites added together are rejected.
 _MANY_FAILED = 0.25
-# Noise has less order than this, if no scale stood out either.
-_GAS = 0.3
+# Maxima of white noise are closer, in pixels, at the finest scale: 2.9 in counts of 1.5 electrons per pixel.
 _FINEST_SAMPLING = 3.5
 # Difference of the distributions of maxima and minima (see `_is_texture`): simulated amorphous films have 0.04 to 0.17, images
 # of silica and of amorphous carbon with measured positions 0.6 to 0.8. This is midway; rows of benchmarks/bench_finding.py.
@@ -218,7 +217,7 @@ def _is_noise(positions: NDArray[np.float64], scales: ImageScales, step: int) ->
     """Return whether positions without a stable scale are arranged like maxima of noise: every few pixels, or without order."""
     if scales.separation < _FINEST_SAMPLING or len(positions) < FEWEST:
         return True
-    return bool(np.median(order_of_sites(positions, scales.separation / step)) < _GAS)
+    return bool(np.median(order_of_sites(positions, scales.separation / step)) < GAS)
 
 
 def _is_texture(

@@ -14,14 +14,13 @@ _AREA = 9
 _BAR = (3, 32)
 # Minimum typical distance of the rim from the value of the area, in standard deviations of the image. Clipped areas are closer.
 _LEAST_STEP = 0.25
-# Fraction of an area of one value that remains after an opening of 5 pixels: counts of zero form a sponge.
+# Fraction of an area of one value that remains after an opening: counts of zero form a sponge (one electron in a hundred
+# pixels; without this limit the whole image would be fill).
 _LEAST_SOLID = 0.8
 # Fraction of a row or column at the border that repeats the next one, where alignment continued the edge.
 _REPEATED = 0.95
-# Fraction of pixels equal to their neighbour above which an image has few counts.
+# Fraction of pixels equal to their neighbour above which an image has few counts: rows of zeros repeat by themselves.
 _FEW_COUNTS = 0.5
-# If a larger fraction of the lines has one value, the area is vacuum.
-_MOST_LINES = 0.2
 # Regions separated by fill and bars hold data if they have at least this fraction of the area of the largest one.
 _LEAST_PART = 0.1
 # A hot pixel differs from its neighbours this many times more than nearly all pixels do (99.5 %: 2.8 standard deviations of
@@ -191,11 +190,10 @@ def _fill(image: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.bool
         n = len(values)
         # Dead lines have one value, far from that of the adjacent lines.
         dead = np.flatnonzero(along.sum(axis=1) >= values.shape[1] - 1)
-        if len(dead) < _MOST_LINES * n:
-            for k in dead.tolist():
-                beside = [i for i in (k - 1, k + 1) if 0 <= i < n]
-                step = max(np.median(np.abs(values[i] - values[k, 0])) for i in beside)
-                marks[k] |= step > _LEAST_STEP * spread
+        for k in dead.tolist():
+            beside = [i for i in (k - 1, k + 1) if 0 <= i < n]
+            step = max(np.median(np.abs(values[i] - values[k, 0])) for i in beside)
+            marks[k] |= step > _LEAST_STEP * spread
         # An edge that was continued is not vacuum, which has one value as well.
         share = same.mean(axis=1)
         for way, edge in ((1, 0), (-1, n - 1)):

@@ -31,8 +31,6 @@ _FLAT = 1 / 256
 # columns have 1 to 4. Maxima of noise between columns reach 1 once in a hundred; those at vacancies and
 # beside amorphous rims (3 % of the columns) reach 2 to 4.
 _LEVELS = ((1.0, 0.25), (2.0, 0.06), (5.0, 0.0))
-# Median dip of a sublattice relative to the required dip: below this, most of its sites are below that limit.
-_WHOLE = 1.7
 # Order (see `order_of_sites`) of sites that are added beside a sublattice of orderly ones.
 _LEAST_ORDER = 0.5
 # False discovery rate of faint columns, about the probability that noise exceeds the least level: where nearly all of them have
@@ -203,8 +201,6 @@ class VisibleMaxima:
             if (clear & (order > ORDERLY)).sum() <= part * len(columns):
                 continue
             clear &= order > (_LEAST_ORDER if part > 0 else ORDERLY)
-            if level == _LEVELS[0][0] and np.median(dips[found[clear]] - _WHOLE * level * noise[clear]) < 0:
-                break
             return self._maxima[found[clear]]
         return none
 
@@ -226,9 +222,6 @@ _LEAST_AMPLITUDE = 0.4
 # times it, at most this number of columns, relative to the pairs, have their nearest neighbour.
 _GAP = 1.15
 _MOST_IN_GAP = 0.5
-# Structure that a fit explains is localised at the fit; noise is everywhere. This limits the reduction of the noise power by
-# the fit of a fraction of the columns, relative to that fraction: their discs cover the image about once.
-_UNEVEN = 2.0
 
 
 def with_pairs(fit: ColumnFit, space: ScaleSpace, scale: float) -> ColumnFit:
@@ -291,8 +284,6 @@ def _with_pairs_at(fit: ColumnFit, space: ScaleSpace, finer: float) -> ColumnFit
     sound = amplitude > _LEAST_AMPLITUDE * np.median(trial.parameters[:n, 0])
     if sound.mean() < 0.9:
         return fit
-    if _is_grain(dip[clear], fit, trial, space, finer, len(one) / len(fit.start)):
-        return fit
     places = trial.parameters[:, 1:3]
     apart = np.hypot(*(places[n : n + len(one)] - places[n + len(one) :]).T)
     nearest = np.sort(cKDTree(places).query(places, k=2)[0][:, 1])
@@ -300,21 +291,6 @@ def _with_pairs_at(fit: ColumnFit, space: ScaleSpace, finer: float) -> ColumnFit
     low = nearest[(nearest > np.median(apart)) & (nearest < np.median(nearest) / _GAP)]
     within = np.searchsorted(nearest, _GAP * low) - np.searchsorted(nearest, low, "right")
     return trial if len(low) and within.min() <= _MOST_IN_GAP * len(one) else fit
-
-
-def _is_grain(
-    dip: NDArray[np.float64], fit: ColumnFit, trial: ColumnFit, space: ScaleSpace, scale: float, share: float
-) -> bool:
-    """Return whether apparent pairs are columns on which correlated noise has two maxima.
-
-    Then the dip is no deeper than this noise, and the fit reduces the noise of the whole image by no more than
-    `_UNEVEN` times the `share` of columns concerned.
-    """
-    noise = []
-    for each in (fit, trial):
-        space.noise = each.measure_noise()
-        noise.append(space.noise_of_response(scale))
-    return bool(np.median(dip) < _DIP * noise[1] and noise[1] ** 2 > (1 - _UNEVEN * share) * noise[0] ** 2)
 
 
 # In nearest-neighbour distances: the width of a column and of its surroundings, and the largest shift.
