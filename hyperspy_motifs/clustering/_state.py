@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from ._nested_radii import NestedRadii
 from ._regions import ManifoldRegions
 from ._site_classifier import RadiusModel, SiteClassifier
 
-Arrays = dict[str, NDArray[Any]]
-_EFFECTS = (("neighbours", NeighbourEffects), ("strain", StrainEffects))
+_T = TypeVar("_T")
+Arrays = dict[str, NDArray[np.generic]]
 
 
 def to_state(model: NestedRadii) -> Arrays:
@@ -45,7 +45,7 @@ def to_state(model: NestedRadii) -> Arrays:
         for name in ("crosstalk", "environments"):
             out |= _flat(getattr(at, name), f"{step}/{name}")
         if at.explanation is not None:
-            for name, _ in _EFFECTS:
+            for name in ("neighbours", "strain"):
                 out |= _flat(getattr(at.explanation, name), f"{step}/explained/{name}")
         for number, mixture in enumerate(at.mixtures):
             out |= _flat(mixture, f"{step}/{number}")
@@ -63,7 +63,7 @@ def to_state(model: NestedRadii) -> Arrays:
     return out
 
 
-def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii:
+def from_state(state: Mapping[str, np.ndarray]) -> NestedRadii:
     """Return a model that predicts as that of :func:`to_state` did; it has no atoms of its own.
 
     Raises
@@ -76,8 +76,8 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii:
     model = strategy(radii, rotation_invariant=bool(state["rotation_invariant"]))
     model.radii_, model.radius_ = radii, float(state["radius"])
     model._order = tuple(float(v) for v in state["order"])
-    model._sublattices = _restored(Sublattices, state, "sublattices")
-    model._motif_sublattices = _restored(Sublattices, state, "motif_sublattices")
+    model._sublattices = _optional(Sublattices, state, "sublattices")
+    model._motif_sublattices = _optional(Sublattices, state, "motif_sublattices")
     model._models = {}
     model._numbers = {
         radius: np.asarray(state[f"{step}/numbers"], np.int32)
@@ -90,22 +90,26 @@ def from_state(state: Mapping[str, NDArray[Any]]) -> NestedRadii:
         ]
         model._models[radius] = RadiusModel(
             np.asarray(state[f"{step}/unit"], float),
-            _restored(NeighbourCrosstalk, state, f"{step}/crosstalk"),
+            _optional(NeighbourCrosstalk, state, f"{step}/crosstalk"),
             _explanation(state, f"{step}/explained"),
             mixtures,
             np.asarray(state[f"{step}/names"], np.int32),
-            _restored(Environments, state, f"{step}/environments"),
+            _optional(Environments, state, f"{step}/environments"),
         )
     model._sites = _site_classifier(state) if "sites/kind" in state else None
     return model
 
 
-def _explanation(state: Mapping[str, NDArray[Any]], prefix: str) -> Explanation | None:
-    parts = {name: _restored(kind, state, f"{prefix}/{name}") for name, kind in _EFFECTS}
-    return None if parts["neighbours"] is None else Explanation(**parts)
+def _explanation(state: Mapping[str, np.ndarray], prefix: str) -> Explanation | None:
+    neighbours = _optional(NeighbourEffects, state, f"{prefix}/neighbours")
+    return (
+        None
+        if neighbours is None
+        else Explanation(neighbours, _restored(StrainEffects, state, f"{prefix}/strain"))
+    )
 
 
-def _site_classifier(state: Mapping[str, NDArray[Any]]) -> SiteClassifier:
+def _site_classifier(state: Mapping[str, np.ndarray]) -> SiteClassifier:
     sites = SiteTemplates(
         patterns=_restored(NeighbourTemplates, state, "sites/patterns"),
         kind=np.asarray(state["sites/kind"], np.int32),
@@ -129,9 +133,13 @@ def _flat(value: object, prefix: str) -> Arrays:
     return {f"{prefix}/{f.name}": np.asarray(getattr(value, f.name)) for f in fields(value)}
 
 
-def _restored(kind: Any, state: Mapping[str, NDArray[Any]], prefix: str) -> Any:
-    if not any(key.startswith(f"{prefix}/") for key in state):
-        return None
+def _restored(kind: type[_T], state: Mapping[str, np.ndarray], prefix: str) -> _T:
+    assert is_dataclass(kind)
     values = {f.name: state[f"{prefix}/{f.name}"] for f in fields(kind)}
     # What was a number is one again: an array of no dimension would not be the same to every reader.
     return kind(**{k: v.item() if np.ndim(v) == 0 else np.asarray(v) for k, v in values.items()})
+
+
+def _optional(kind: type[_T], state: Mapping[str, np.ndarray], prefix: str) -> _T | None:
+    stored = any(key.startswith(f"{prefix}/") for key in state)
+    return _restored(kind, state, prefix) if stored else None

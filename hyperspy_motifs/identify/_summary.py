@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -254,7 +255,7 @@ def build_model(
     identification: Identification,
     positions: NDArray[np.float64],
     mirrored: NDArray[np.bool_],
-    radii: object,
+    radii: Sequence[float],
     repeats: int = 1,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     """Atoms of the field of view.
@@ -305,7 +306,7 @@ def build_model(
 
 
 def _placed(
-    composition: dict[int, float], host: list[tuple[int, float]], radii: Any
+    composition: dict[int, float], host: list[tuple[int, float]], radii: Sequence[float]
 ) -> list[tuple[int, float]]:
     """Atoms of a column with their heights: own elements in their places, others in the free ones, the rest above."""
     left = {z: max(round(n), 1) for z, n in composition.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,12 +185,19 @@ class _Sample(NamedTuple):
     around: NDArray[np.int32]
 
 
+# Places and kinds of the neighbours of a site.
+_Template = tuple[NDArray[np.float64], NDArray[np.int32]]
+
+
 class SiteFinder:
     """Search for sites from seeds."""
 
     def __init__(self, rotation_invariant: bool, min_motif_size: int) -> None:
         self.rotation_invariant, self.min_motif_size = rotation_invariant, min_motif_size
-        self._known: dict[tuple[bytes, bytes, float], tuple[Any, NDArray[np.float64]]] = {}
+        self._known: dict[
+            tuple[bytes, bytes, float],
+            tuple[tuple[NDArray[np.float64], NDArray[np.int32]], NDArray[np.float64]],
+        ] = {}
 
     def seeds(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> list[int]:
         """Return atoms of a sample, one or more for each site: centres of dense groups, the largest first."""
