@@ -82,7 +82,7 @@ class Outliers:
     n_unlike: int
     units: str
     n_frames: int = 1
-    _get_patches: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+    _get_patches: Callable[[], object] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.atoms)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -280,7 +280,7 @@ class Defects:
         """Number of defects of each kind that occurs."""
         return {kind: int(n) for kind in KINDS if (n := np.count_nonzero(self.kinds == kind))}
 
-    def select(self, which: Any) -> Defects:
+    def select(self, which: object) -> Defects:
         """The defects of a kind, of several kinds, of a mask or of an index array.
 
         Parameters
