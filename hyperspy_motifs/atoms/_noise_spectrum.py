@@ -12,8 +12,8 @@ from scipy.ndimage import minimum_filter1d
 # Cells from zero to the highest frequency along an axis. They are fine enough for noise smoothed over some pixels (a
 # Gaussian of 2 px falls to 1/e within two cells), and coarse enough for a median of a hundred values in a window of 256 pixels.
 _CELLS = 16
-# A window must contain two frequencies per cell.
-_SMALLEST = 4 * _CELLS
+#: Smallest side of a window in pixels: it must contain two frequencies per cell.
+SMALLEST_WINDOW = 4 * _CELLS
 #: Lower noise, relative to the standard deviation of the image, is the deviation of columns from Gaussians: 0.005 to 0.035 on
 #: simulated monolayers, boundaries and oxides without any noise.
 MISFIT = 0.04
@@ -56,7 +56,7 @@ class NoiseSpectrum:
         total, n = np.zeros((2 * _CELLS + 1, _CELLS + 1)), 0
         smallest = []
         for window in windows:
-            if min(window.shape) < _SMALLEST:
+            if min(window.shape) < SMALLEST_WINDOW:
                 smallest.append(float(np.var(window)))
                 continue
             total += _density(window)

@@ -20,8 +20,6 @@ from ._atoms import REACH
 from ._estimation import estimate_scales
 from ._noise_spectrum import LEAST_POWER, TILE, NoiseSpectrum, central
 
-# Variance of the second difference x_i - (x_j + x_k) / 2 of three independent displacements, over that of one.
-_OF_THREE = 1.5
 # Part of the variance of second differences that is left to the structure.
 _OWN = 0.01
 # Shortest and longest step, in pixels: images are resampled by factors up to 2. The displacements by less, a seventh of a
@@ -170,9 +168,11 @@ def _displacements(places: NDArray[np.float64], triples: NDArray[np.int64]) -> N
     variance = float(np.mean(difference**2))
     if not variance:
         return np.zeros(len(places))
-    prior, own = variance / _OF_THREE, _OWN * variance
+    parts = np.array([1.0, -0.5, -0.5])
+    # The variance of one displacement, and that left to the structure.
+    prior, own = variance / float(parts @ parts), _OWN * variance
     number = np.arange(len(triples))
-    share = np.repeat([1.0, -0.5, -0.5], len(triples))
+    share = np.repeat(parts, len(triples))
     rows = sparse.csr_array(
         (share, (np.tile(number, 3), np.concatenate([i, j, k]))), (len(triples), len(places))
     )
@@ -234,8 +234,6 @@ def _mean_phases(places: NDArray[np.float64], frequencies: NDArray[np.float64]) 
 
 #: Smaller standard deviations, in pixels, change neither columns nor moments.
 LEAST_SMOOTHING = 0.5
-# Smallest side of an image, in pixels, of which smoothing is measured.
-_SMALLEST = 32
 # Pixels a side of the blocks of a JPEG (ITU-T T.81).
 _BLOCK = 8
 # Fewest blocks along an axis.
@@ -258,8 +256,6 @@ def measure_smoothing(image: np.ndarray) -> float:
     float
         0 if the noise is flat, falls otherwise than a Gaussian (a cut-off, splines), or is too weak to be measured.
     """
-    if min(image.shape) < _SMALLEST:
-        return 0.0
     # Without noise at the highest frequencies the image may have been smoothed; else there is nothing to measure.
     high, middle = NoiseSpectrum.of_windows([central(image, TILE)]).rings()[[-1, -8]]
     if high > middle * np.exp(-((2 * np.pi * LEAST_SMOOTHING) ** 2) * (0.5**2 - 0.28**2)):

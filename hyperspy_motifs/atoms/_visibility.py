@@ -14,7 +14,7 @@ from scipy.stats import false_discovery_control, norm
 from hyperspy_motifs.common import REPORTED_LEVEL, SAMPLE, STRICT_LEVEL
 from hyperspy_motifs.threads import OUTER, over_rows
 
-from ._atoms import FEWEST, ORDERLY, nearest_neighbour_distance, order_of_sites
+from ._atoms import FEWEST, FEWEST_PAIRS, ORDERLY, nearest_neighbour_distance, order_of_sites
 from ._estimation import LEAST_DISTANCE
 from ._peaks import ScaleSpace, local_maxima, maxima_by_height, typical_height, vertices
 from ._refinement import ColumnFit
@@ -213,8 +213,7 @@ _FINER = (1.3, 1.7)
 _LEAST_RESPONSE = 0.3
 _NEAR = 0.5
 _DIP = 5.0
-# Minimum number, or fraction, of columns that must be pairs: a single one is a defect or an asymmetric column.
-_FEWEST_PAIRS = 6
+# Minimum fraction of columns that must be pairs: a single one is a defect or an asymmetric column.
 _LEAST_PART = 0.01
 # After the fit each of the two columns has at least this fraction of the typical amplitude.
 _LEAST_AMPLITUDE = 0.4
@@ -268,7 +267,7 @@ def _with_pairs_at(fit: ColumnFit, space: ScaleSpace, finer: float) -> ColumnFit
     clear = dip > _DIP * space.noise_of_response(finer, white=True)
     one, other = one[clear], other[clear]
     n = len(fit.start)
-    if len(one) < max(_FEWEST_PAIRS, _LEAST_PART * n):
+    if len(one) < max(FEWEST_PAIRS, _LEAST_PART * n):
         return fit
     single = np.ones(n, bool)
     single[owner[one]] = False
