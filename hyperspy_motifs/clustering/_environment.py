@@ -16,6 +16,8 @@ from hyperspy_motifs.sites import INSET, Neighbourhoods
 from ._constants import CONSTANTS
 
 _FEWEST_BONDS = 3  # a kind with fewer nearest neighbours shows no vacant place
+# Neighbours in one of six sectors of the plane stand in one direction; the sectors are turned in steps of a sixth.
+_SECTORS, _STEPS = 6, 6
 _WIDE_GAP = 0.6  # of the usual angle between neighbours, beyond what the missing ones leave
 
 
@@ -66,7 +68,9 @@ class Sublattices:
 
     @classmethod
     def of(cls, neighbours: Neighbourhoods, kinds: NDArray[np.integer]) -> Sublattices:
-        """Find them: two kinds share a sublattice if their nearest neighbours are of the same kinds.
+        """Find them: two kinds share a sublattice if their nearest neighbours are of the same kinds, and they do not alternate.
+
+        Kinds that alternate, as the cations of a perovskite around oxygen, have their own sites.
 
         `kinds` (n,) number the kinds 0.., the most frequent first.
         """
@@ -85,8 +89,12 @@ class Sublattices:
             shares = merged / np.maximum(merged.sum(axis=1, keepdims=True), 1)
             hosts = [h for h in range(kind) if host[h] == h]
             apart = [0.5 * float(np.abs(shares[kind] - shares[h]).sum()) for h in hosts]
-            if min(apart) < CONSTANTS.same_sublattice:
-                host[kind] = hosts[int(np.argmin(apart))]
+            nearest = int(np.argmin(apart))
+            if apart[nearest] < CONSTANTS.same_sublattice:
+                shared = np.where(kinds == kind, 1, np.where(host[kinds] == hosts[nearest], 0, -1))
+                shared[kinds > kind] = -1
+                if _alternation(neighbours, shared) < CONSTANTS.same_sublattice:
+                    host[kind] = hosts[nearest]
         bonds = np.array([np.median(near[host[kinds] == host[kind]].sum(axis=1)) for kind in range(k)])
         return cls(host, bonds.astype(np.int32))
 
@@ -132,6 +140,31 @@ class Sublattices:
             len(kinds),
             n_kinds,
         )
+
+
+def _alternation(neighbours: Neighbourhoods, kind: NDArray[np.integer]) -> float:
+    """Return by how much two kinds of atoms avoid their own kind in the direction in which they do most.
+
+    It is 1 if they alternate along this direction, 0 by chance, and less where they cluster: the share of kind 1 among the
+    nearest neighbours on the sublattice of atoms of kind 0, less that of atoms of kind 1.
+
+    `kind` (n,) is 0 or 1, and negative for atoms of other sublattices.
+    """
+    around = np.where(neighbours.neighbours >= 0, kind[neighbours.neighbours], -1)
+    x, y = np.moveaxis(neighbours.offsets, -1, 0)
+    distance = np.where(around >= 0, np.hypot(x, y), np.inf)
+    atom, place = np.nonzero(
+        (kind >= 0)[:, None]
+        & (around >= 0)
+        & (distance <= CONSTANTS.bonded * distance.min(axis=1, keepdims=True))
+    )
+    step = 2 * np.pi / (_SECTORS * _STEPS)
+    direction = np.floor(np.arctan2(y, x)[atom, place] / step).astype(np.int64)
+    count = np.zeros((2, 2, _SECTORS * _STEPS))
+    np.add.at(count, (kind[atom], around[atom, place], direction), 1)
+    sector = sum(np.roll(count, shift, axis=2) for shift in range(_STEPS))
+    share = sector[:, 1] / np.maximum(sector.sum(axis=1), 1)
+    return float((share[0] - share[1]).max())
 
 
 def vacant_places(
