@@ -162,7 +162,7 @@ def _alternation(neighbours: Neighbourhoods, kind: NDArray[np.integer]) -> float
     direction = np.floor(np.arctan2(y, x)[atom, place] / step).astype(np.int64)
     count = np.zeros((2, 2, _SECTORS * _STEPS))
     np.add.at(count, (kind[atom], around[atom, place], direction), 1)
-    sector = sum(np.roll(count, shift, axis=2) for shift in range(_STEPS))
+    sector = np.sum([np.roll(count, shift, axis=2) for shift in range(_STEPS)], axis=0)
     share = sector[:, 1] / np.maximum(sector.sum(axis=1), 1)
     return float((share[0] - share[1]).max())
 

@@ -168,14 +168,11 @@ class StrainEffects:
                 z, x = contrast @ apart[inside], contrast @ X[members[inside]]
                 normal = z.T @ z + 1e-12 * np.eye(n_strains)
                 found.append((kind, typical, bound, np.linalg.solve(normal, z.T @ x)))
-        kinds, typical, bound, coefficients = zip(*found, strict=True) if found else ((), (), (), ())
-        return cls(
-            np.array(kinds, dtype=np.int32),
-            np.array(typical).reshape(-1, n_strains),
-            np.array(bound).reshape(-1, n_strains),
-            np.array(coefficients).reshape(-1, n_strains, X.shape[1]),
-            rotation_invariant,
-        )
+        n, n_features = len(found), X.shape[1]
+        kinds = np.array([one[0] for one in found], dtype=np.int32)
+        typical, bound = (np.array([one[part] for one in found]).reshape(n, n_strains) for part in (1, 2))
+        coefficients = np.array([one[3] for one in found]).reshape(n, n_strains, n_features)
+        return cls(kinds, typical, bound, coefficients, rotation_invariant)
 
     def remove(
         self, neighbours: Neighbourhoods, X: NDArray[np.float64], labels: NDArray[np.integer]
