@@ -1,4 +1,4 @@
-"""Motifs of simulated crystals: multilayers, alloys, domains, dumbbells, rims.
+"""Motifs of simulated crystals: multilayers, alloys, domains, tilted octahedra, dumbbells, rims, precipitates.
 
     python benchmarks/bench_crystals.py [NAME ...]
 
@@ -101,6 +101,31 @@ def domains(displaced, seed, spacing=22.0, shape=(664, 730)):
     )
 
 
+def with_oxygen(displaced, seed, spacing=30.0, shape=(467, 503)):
+    """The same with its weak oxygen columns, which stay."""
+    j, i = (v.ravel() for v in np.mgrid[-2:18, -2:19])
+    down = i >= 8
+    corner = spacing * np.column_stack([i, j])
+    centre = corner + spacing * np.column_stack([np.full(len(i), 0.5), 0.5 + displaced * (1 - 2 * down)])
+    oxygen = [corner + spacing * np.array(half) for half in ([0.5, 0], [0, 0.5])]
+    kinds = np.concatenate([np.zeros(len(i), int), 1 + down, np.full(2 * len(i), 3)])
+    heights = np.array([1, 0.6, 0.6, 0.25])[kinds]
+    return Crystal(np.concatenate([corner, centre, *oxygen]), kinds, heights, shape, 3.6, seed, spread=0.02)
+
+
+def tilted(displaced, oxygen, seed, spacing=26.0, shape=(441, 469)):
+    """A perovskite whose oxygen columns, of a height, alternate by a displacement: four sites of oxygen, two of each cation."""
+    j, i = (v.ravel() for v in np.mgrid[-2:20, -2:21])
+    corner = spacing * np.column_stack([i, j])
+    way = spacing * displaced * (1 - 2 * ((i + j) % 2))
+    beside = corner + np.column_stack([np.full(len(i), spacing / 2), way])
+    above = corner + np.column_stack([-way, np.full(len(i), spacing / 2)])
+    kinds = np.concatenate([site + (i + j) % 2 for site in (0, 2, 4, 6)])
+    places = np.concatenate([corner, corner + spacing / 2, beside, above])
+    heights = np.array([1, 0.6, oxygen, oxygen])[kinds // 2]
+    return Crystal(places, kinds, heights, shape, 0.12 * spacing, seed, scatter=0.1, spread=0.02)
+
+
 def dimerised(seed, spacing=20.0, shape=(837, 570)):
     """Rows of metal that are paired along y, with two kinds of chalcogen between them."""
     j, i = (v.ravel() for v in np.mgrid[-1:27, -1:31])
@@ -157,6 +182,10 @@ SPECIMENS = {
     "domains, 5 %": (domains(0.05, 9), 300, {}),
     "domains, 3 %": (domains(0.03, 10), 500, {}),
     "domains, wander": (domains(0.06, 11), 300, {"wander": 0.2}),
+    "domains with oxygen": (with_oxygen(0.05, 20), 300, {}),
+    "tilted, 4 %": (tilted(0.04, 0.3, 21), 400, {}),
+    "tilted, 6 %": (tilted(0.06, 0.25, 22), 400, {}),
+    "tilted, 8 %, low dose": (tilted(0.08, 0.25, 23, spacing=30.0), 100, {}),
     "dimerised": (dimerised(12), 300, {}),
     "dimerised, wander": (dimerised(13), 300, {"wander": 0.2}),
     "dumbbells": (dumbbells(14), 300, {}),

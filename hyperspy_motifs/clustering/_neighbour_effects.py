@@ -13,12 +13,12 @@ from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import MomentsLike, to_complex, to_real
 
 from ._constants import CONSTANTS
+from ._crosstalk import FREQUENT
 from ._environment import Surroundings
 from ._neighbourhood_features import NeighbourhoodFeatures
 from ._partition import PartitionOptions, divide
 
 _NEAREST = 0.5  # distances: no two columns are nearer
-_SCALE = 10.0  # spread of strain that is divided, in units of the ridge of covariances, which it is far above
 _SOFT = 0.3  # distances from the first to the last neighbour that counts in part
 
 
@@ -119,22 +119,16 @@ class NeighbourEffects:
 class StrainEffects:
     """How features change with the strain of the nearest neighbours: distortion of the scan and slow strain are no motifs.
 
-    Strain varies about one value or, where atoms of a kind have sites that differ in the distances of their neighbours, about
-    several. What differs between these is no strain.
-
     Attributes
     ----------
-    kinds : ndarray of int32, shape (v,)
-        Kind of the atoms that have each of the values.
-    typical : ndarray, shape (v, s)
-        The values: medians.
-    bound : ndarray, shape (v, s)
+    typical : ndarray, shape (g, s)
+        Median strain of atoms of each kind.
+    bound : ndarray, shape (g, s)
         Three robust standard deviations: atoms with more strain do not determine the coefficients.
-    coefficients : ndarray, shape (v, s, f)
+    coefficients : ndarray, shape (g, s, f)
     rotation_invariant : bool
     """
 
-    kinds: NDArray[np.int32]
     typical: NDArray[np.float64]
     bound: NDArray[np.float64]
     coefficients: NDArray[np.float64]
@@ -152,63 +146,58 @@ class StrainEffects:
         """Fit them to features (n, f) of atoms of kinds (n,) by least squares.
 
         What counts is by how much an atom differs from those of its kind around it: two grains, or two domains, differ in
-        strain too, and are motifs.
+        strain too, and are motifs. Atoms of one kind may have several sites, which differ in strain and in much else: where
+        the features show frequent ones, an atom is compared with its own.
         """
         strain = _strain(neighbours, rotation_invariant)
-        n_strains = strain.shape[1]
-        found = []
-        for kind in range(int(labels.max()) + 1):
-            own = np.flatnonzero(known & (labels == kind) & np.isfinite(strain).all(axis=1))
-            for members in _of_one_value(strain, own):
-                typical = np.median(strain[members], axis=0)
-                bound = 3 * robust_spread(strain[members] - typical, axis=0)
-                apart = strain[members] - typical
-                inside = (np.abs(apart) <= bound).all(axis=1)
-                contrast = _contrasts(neighbours, members[inside])
-                z, x = contrast @ apart[inside], contrast @ X[members[inside]]
-                normal = z.T @ z + 1e-12 * np.eye(n_strains)
-                found.append((kind, typical, bound, np.linalg.solve(normal, z.T @ x)))
-        n, n_features = len(found), X.shape[1]
-        kinds = np.array([one[0] for one in found], dtype=np.int32)
-        typical, bound = (np.array([one[part] for one in found]).reshape(n, n_strains) for part in (1, 2))
-        coefficients = np.array([one[3] for one in found]).reshape(n, n_strains, n_features)
-        return cls(kinds, typical, bound, coefficients, rotation_invariant)
+        n_groups, n_strains = int(labels.max()) + 1, strain.shape[1]
+        typical, bound = np.zeros((n_groups, n_strains)), np.zeros((n_groups, n_strains))
+        effects = cls(typical, bound, np.zeros((n_groups, n_strains, X.shape[1])), rotation_invariant)
+        for group in range(n_groups):
+            members = known & (labels == group) & np.isfinite(strain).all(axis=1)
+            if members.sum() < CONSTANTS.points_per_axis * n_strains:
+                continue
+            typical[group] = np.median(strain[members], axis=0)
+            bound[group] = 3 * robust_spread(strain[members] - typical[group], axis=0)
+            members &= (np.abs(strain - typical[group]) <= bound[group]).all(axis=1)
+            normal, products = 1e-12 * np.eye(n_strains), np.zeros((n_strains, X.shape[1]))
+            for site in _frequent_sites(X, np.flatnonzero(members), CONSTANTS.points_per_axis * n_strains):
+                contrast = _contrasts(neighbours, site)
+                z, x = contrast @ effects._limited(strain[site], group), contrast @ X[site]
+                normal, products = normal + z.T @ z, products + z.T @ x
+            effects.coefficients[group] = np.linalg.solve(normal, products)
+        return effects
 
     def remove(
         self, neighbours: Neighbourhoods, X: NDArray[np.float64], labels: NDArray[np.integer]
     ) -> NDArray[np.float64]:
         """Return features (n, f) without these effects."""
         strain, out = _strain(neighbours, self.rotation_invariant), X.copy()
-        for kind in np.unique(self.kinds):
-            members, values = np.flatnonzero(labels == kind), np.flatnonzero(self.kinds == kind)
-            apart = np.nan_to_num(strain[members][:, None] - self.typical[values])  # (m, values, s)
-            nearest = ((apart / np.maximum(self.bound[values], 1e-12)) ** 2).sum(axis=2).argmin(axis=1)
-            for number, value in enumerate(values):
-                some = nearest == number
-                # What exceeds the bound is not strained but different. It never decreases as the strain grows, so that the
-                # tails of one group stay attached to it.
-                limited = np.clip(apart[some, number], -self.bound[value], self.bound[value])
-                out[members[some]] -= limited @ self.coefficients[value]
+        for group in range(len(self.typical)):
+            members = labels == group
+            out[members] -= self._limited(strain[members], group) @ self.coefficients[group]
         return out
 
+    def _limited(self, strain: NDArray[np.float64], group: int) -> NDArray[np.float64]:
+        """Strain relative to the usual one, limited to the bound: what exceeds it is not strained but different.
 
-def _of_one_value(strain: NDArray[np.float64], members: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the atoms among the members (m,) whose strain varies about one value, for each value; none where they are few.
+        It never decreases as the strain grows, so that the tails of one group stay attached to it.
+        """
+        apart = np.nan_to_num(strain - self.typical[group])
+        return np.clip(apart, -self.bound[group], self.bound[group])
 
-    The test is that of motifs (`divide`), of groups that determine the coefficients.
-    """
-    fewest = CONSTANTS.points_per_axis * strain.shape[1]
-    if len(members) < fewest:
-        return []
-    scaled = strain[members] / np.maximum(
-        robust_spread(strain[members] - np.median(strain[members], axis=0), axis=0), 1e-12
-    )
+
+def _frequent_sites(
+    X: NDArray[np.float64], members: NDArray[np.int64], fewest: int
+) -> list[NDArray[np.int64]]:
+    """Divide members (m,) of a kind as motifs are (`divide`), into sites of `fewest` atoms and of the share of frequent sites."""
+    least = max(fewest, int(FREQUENT * len(members)))
     nothing = np.zeros(len(members), dtype=np.int32)
     options = PartitionOptions(
-        CONSTANTS.alpha, 1, fewest, False, 0, CONSTANTS.wide_tail_exponent, frequent=fewest
+        CONSTANTS.alpha, 1, least, False, 0, CONSTANTS.wide_tail_exponent, frequent=least
     )
-    values = divide(_SCALE * scaled, nothing - 1, nothing, options)[0]
-    return [members[values == value] for value in range(int(values.max()) + 1)]
+    sites = divide(X[members], nothing - 1, nothing, options)[0]
+    return [members[sites == site] for site in range(int(sites.max()) + 1)]
 
 
 def _contrasts(neighbours: Neighbourhoods, members: NDArray[np.int64]) -> csr_array:
