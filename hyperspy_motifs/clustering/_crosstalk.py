@@ -47,8 +47,11 @@ class NeighbourCrosstalk:
         Noise of the moments of the ring.
     unit : ndarray, shape (J,)
         Noise of the complex moments of the disc.
-    typical : ndarray, shape (sites, features)
-        Typical moments of the disc, and then of the ring, of each frequent site, in units of the noise.
+    typical : ndarray, shape (forms, features)
+        Typical moments of the disc, and then of the ring, of each form of the frequent sites, in units of the noise: the sites
+        of oxygen in a perovskite are turned against one another.
+    site_of : ndarray of int64, shape (forms,)
+        The site of each form.
     means : ndarray, shape (sites, orders, 2)
     coefficients : ndarray, shape (J, 2)
         The coefficients b of every complex moment of the disc.
@@ -60,6 +63,7 @@ class NeighbourCrosstalk:
     noise: NDArray[np.float64]
     unit: NDArray[np.float64]
     typical: NDArray[np.float64]
+    site_of: NDArray[np.int64]
     means: NDArray[np.complex128]
     coefficients: NDArray[np.float64]
     rotation_invariant: bool
@@ -70,13 +74,14 @@ class NeighbourCrosstalk:
         moments: MomentsLike,
         wider: MomentsLike,
         labels: NDArray[np.integer],
+        forms: NDArray[np.integer],
         inner: float,
         rotation_invariant: bool,
     ) -> NeighbourCrosstalk:
         """Fit the model to the moments of the discs and of wider discs.
 
-        `labels` (n,) are the groups of the atoms; negative labels belong to no group. Groups that hold at least 15 %
-        of the atoms are frequent sites.
+        `labels` (n,) are the groups of the atoms, and `forms` (n,) the parts of these; negative for atoms of none. Groups of
+        at least a share ``FREQUENT`` of the atoms are frequent sites, and parts of such a share of a site are its forms.
         """
         valid = both_valid(moments, wider)
         ring, noise = ring_moments(wider, inner)
@@ -90,11 +95,18 @@ class NeighbourCrosstalk:
             if ((labels == group) & valid).any()
         ]
         members = [(labels == group) & valid for group in frequent] or [valid]
-        typical = np.stack([np.median(flat[inside], axis=0) for inside in members])
-        site = _nearest(flat, typical, len(unit) * (1 if rotation_invariant else 2))
-        means = np.zeros((len(typical), *ring.shape[1:]), dtype=np.complex128)
+        parts = [
+            (number, inside & (forms == f))
+            for number, inside in enumerate(members)
+            for f in np.unique(forms[inside])
+        ]
+        parts = [(number, part) for number, part in parts if part.sum() >= FREQUENT * members[number].sum()]
+        typical = np.stack([np.median(flat[part], axis=0) for _, part in parts])
+        site_of = np.array([number for number, _ in parts])
+        site = site_of[_nearest(flat, typical, len(unit) * (1 if rotation_invariant else 2))]
+        means = np.zeros((len(members), *ring.shape[1:]), dtype=np.complex128)
         target = values[valid].copy()
-        for number in range(len(typical)):
+        for number in range(len(members)):
             inside = valid & (site == number)
             if inside.any():
                 means[number] = _median(ring[inside])
@@ -116,7 +128,7 @@ class NeighbourCrosstalk:
             if m < source.shape[1]:
                 known = np.column_stack([source[:, m], core]) if alike and not m else source[:, m]
                 coefficients[column] = _robust_fit(known, target[:, column])[:2]
-        return cls(inner, noise, unit, typical, means, coefficients, rotation_invariant)
+        return cls(inner, noise, unit, typical, site_of, means, coefficients, rotation_invariant)
 
     def remove(self, moments: MomentsLike, wider: MomentsLike) -> NDArray[np.float64]:
         """Return the moments (atoms, K) without crosstalk; atoms at the border keep their moments."""
@@ -124,7 +136,9 @@ class NeighbourCrosstalk:
         ring, _ = ring_moments(wider, self.inner)
         values, kept = to_complex(np.asarray(moments.values, dtype=np.float64), moments.modes)
         flat = _flat(values, self.unit, ring, self.noise, self.rotation_invariant)
-        site = _nearest(flat, self.typical, len(self.unit) * (1 if self.rotation_invariant else 2))
+        site = self.site_of[
+            _nearest(flat, self.typical, len(self.unit) * (1 if self.rotation_invariant else 2))
+        ]
         deviation = ring[valid] - self.means[site[valid]]
         for column, (_, m) in enumerate(kept):
             if m < deviation.shape[1]:

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
+from scipy.spatial.distance import cdist
 
 from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import MomentsLike, to_complex, to_real
 
 from ._constants import CONSTANTS
-from ._crosstalk import FREQUENT
 from ._environment import Surroundings
-from ._neighbourhood_features import NeighbourhoodFeatures
-from ._partition import PartitionOptions, divide
+from ._neighbourhood_features import NeighbourhoodFeatures, frequent_sites
 
 _NEAREST = 0.5  # distances: no two columns are nearer
 _SOFT = 0.3  # distances from the first to the last neighbour that counts in part
@@ -119,16 +118,25 @@ class NeighbourEffects:
 class StrainEffects:
     """How features change with the strain of the nearest neighbours: distortion of the scan and slow strain are no motifs.
 
+    Strain is the deviation from what is usual. Where atoms of one kind have several frequent sites, each has its own usual
+    value, and its own coefficients: what differs between sites is no strain.
+
     Attributes
     ----------
-    typical : ndarray, shape (g, s)
-        Median strain of atoms of each kind.
-    bound : ndarray, shape (g, s)
+    kinds : ndarray of int32, shape (v,)
+        Kind of the atoms of each site.
+    means : ndarray, shape (v, f)
+        Median features: an atom has the site that it is most like.
+    typical : ndarray, shape (v, s)
+        Median of the second moments of the nearest neighbours.
+    bound : ndarray, shape (v, s)
         Three robust standard deviations: atoms with more strain do not determine the coefficients.
-    coefficients : ndarray, shape (g, s, f)
+    coefficients : ndarray, shape (v, s, f)
     rotation_invariant : bool
     """
 
+    kinds: NDArray[np.int32]
+    means: NDArray[np.float64]
     typical: NDArray[np.float64]
     bound: NDArray[np.float64]
     coefficients: NDArray[np.float64]
@@ -145,59 +153,48 @@ class StrainEffects:
     ) -> StrainEffects:
         """Fit them to features (n, f) of atoms of kinds (n,) by least squares.
 
-        What counts is by how much an atom differs from those of its kind around it: two grains, or two domains, differ in
-        strain too, and are motifs. Atoms of one kind may have several sites, which differ in strain and in much else: where
-        the features show frequent ones, an atom is compared with its own.
+        What counts is by how much an atom differs from those of its site around it: two grains, or two domains, differ in
+        strain too, and are motifs.
         """
         strain = _strain(neighbours, rotation_invariant)
-        n_groups, n_strains = int(labels.max()) + 1, strain.shape[1]
-        typical, bound = np.zeros((n_groups, n_strains)), np.zeros((n_groups, n_strains))
-        effects = cls(typical, bound, np.zeros((n_groups, n_strains, X.shape[1])), rotation_invariant)
-        for group in range(n_groups):
-            members = known & (labels == group) & np.isfinite(strain).all(axis=1)
-            if members.sum() < CONSTANTS.points_per_axis * n_strains:
-                continue
-            typical[group] = np.median(strain[members], axis=0)
-            bound[group] = 3 * robust_spread(strain[members] - typical[group], axis=0)
-            members &= (np.abs(strain - typical[group]) <= bound[group]).all(axis=1)
-            normal, products = 1e-12 * np.eye(n_strains), np.zeros((n_strains, X.shape[1]))
-            for site in _frequent_sites(X, np.flatnonzero(members), CONSTANTS.points_per_axis * n_strains):
-                contrast = _contrasts(neighbours, site)
-                z, x = contrast @ effects._limited(strain[site], group), contrast @ X[site]
-                normal, products = normal + z.T @ z, products + z.T @ x
-            effects.coefficients[group] = np.linalg.solve(normal, products)
-        return effects
+        n_strains, found = strain.shape[1], []
+        for kind in range(int(labels.max()) + 1):
+            own = np.flatnonzero(known & (labels == kind) & np.isfinite(strain).all(axis=1))
+            # Where the scan wanders, the atoms of a row look alike: they would be sites.
+            for site in [own] if neighbours.wander > 0 else frequent_sites(X, own):
+                if len(site) < CONSTANTS.points_per_axis * n_strains:
+                    continue
+                typical = np.median(strain[site], axis=0)
+                apart = strain[site] - typical
+                bound = 3 * robust_spread(apart, axis=0)
+                inside = (np.abs(apart) <= bound).all(axis=1)
+                contrast = _contrasts(neighbours, site[inside])
+                z, x = contrast @ apart[inside], contrast @ X[site[inside]]
+                normal = z.T @ z + 1e-12 * np.eye(n_strains)
+                coefficients = np.linalg.solve(normal, z.T @ x)
+                found.append((kind, np.median(X[site], axis=0), typical, bound, coefficients))
+        shapes = [(), X.shape[1:], (n_strains,), (n_strains,), (n_strains, X.shape[1])]
+        kinds, means, typical, bound, coefficients = (
+            np.array([one[part] for one in found], dtype=float).reshape(len(found), *shape)
+            for part, shape in enumerate(shapes)
+        )
+        return cls(kinds.astype(np.int32), means, typical, bound, coefficients, rotation_invariant)
 
     def remove(
         self, neighbours: Neighbourhoods, X: NDArray[np.float64], labels: NDArray[np.integer]
     ) -> NDArray[np.float64]:
         """Return features (n, f) without these effects."""
         strain, out = _strain(neighbours, self.rotation_invariant), X.copy()
-        for group in range(len(self.typical)):
-            members = labels == group
-            out[members] -= self._limited(strain[members], group) @ self.coefficients[group]
+        for kind in np.unique(self.kinds):
+            members, sites = np.flatnonzero(labels == kind), np.flatnonzero(self.kinds == kind)
+            nearest = cdist(np.nan_to_num(X[members]), self.means[sites]).argmin(axis=1)
+            for number, site in enumerate(sites):
+                some = members[nearest == number]
+                # What exceeds the bound is not strained but different. It never decreases as the strain grows, so that the
+                # tails of one group stay attached to it.
+                apart = np.nan_to_num(strain[some] - self.typical[site])
+                out[some] -= np.clip(apart, -self.bound[site], self.bound[site]) @ self.coefficients[site]
         return out
-
-    def _limited(self, strain: NDArray[np.float64], group: int) -> NDArray[np.float64]:
-        """Strain relative to the usual one, limited to the bound: what exceeds it is not strained but different.
-
-        It never decreases as the strain grows, so that the tails of one group stay attached to it.
-        """
-        apart = np.nan_to_num(strain - self.typical[group])
-        return np.clip(apart, -self.bound[group], self.bound[group])
-
-
-def _frequent_sites(
-    X: NDArray[np.float64], members: NDArray[np.int64], fewest: int
-) -> list[NDArray[np.int64]]:
-    """Divide members (m,) of a kind as motifs are (`divide`), into sites of `fewest` atoms and of the share of frequent sites."""
-    least = max(fewest, int(FREQUENT * len(members)))
-    nothing = np.zeros(len(members), dtype=np.int32)
-    options = PartitionOptions(
-        CONSTANTS.alpha, 1, least, False, 0, CONSTANTS.wide_tail_exponent, frequent=least
-    )
-    sites = divide(X[members], nothing - 1, nothing, options)[0]
-    return [members[sites == site] for site in range(int(sites.max()) + 1)]
 
 
 def _contrasts(neighbours: Neighbourhoods, members: NDArray[np.int64]) -> csr_array:

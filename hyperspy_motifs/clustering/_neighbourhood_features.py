@@ -12,7 +12,7 @@ from scipy.sparse import block_diag, csr_array
 from hyperspy_motifs.relaxation import fuzzy_weights, nearest_neighbours, relax_layout
 from hyperspy_motifs.zernike import MomentsLike, noise_unit, to_complex
 
-from ._constants import CONSTANTS
+from ._constants import CONSTANTS, MIN_MOTIF_SIZE
 from ._crosstalk import FREQUENT, NeighbourCrosstalk
 from ._mixture import UNKNOWN, axes_of
 from ._partition import PartitionOptions, divide
@@ -214,7 +214,36 @@ def fit_crosstalk(
     options = PartitionOptions(
         CONSTANTS.alpha, 1, CONSTANTS.folds, True, random_state, frequent=int(FREQUENT * len(some))
     )
-    labels = np.full(len(features.valid), -1, dtype=np.int32)
-    labels[some] = divide(X, clusters, groups, options)[0]
+    found = divide(X, clusters, groups, options)[0]
+    labels, forms = (np.full(len(features.valid), -1, dtype=np.int32) for _ in range(2))
+    labels[some] = found
+    for site in range(int(found.max()) + 1):
+        for number, form in enumerate(
+            frequent_sites(X, np.flatnonzero(found == site), clusters), int(forms.max()) + 1
+        ):
+            forms[some[form]] = number
     inner = min(1.25 * moments.radius / wider.radius, 0.8)
-    return NeighbourCrosstalk.fit(moments, wider, labels, inner, rotation_invariant)
+    return NeighbourCrosstalk.fit(moments, wider, labels, forms, inner, rotation_invariant)
+
+
+def frequent_sites(
+    X: NDArray[np.float64], members: NDArray[np.int64], clusters: NDArray[np.integer] | None = None
+) -> list[NDArray[np.int64]]:
+    """Divide some atoms (m,) as motifs are (`divide`), as long as a part is frequent.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, f)
+        Features of all atoms.
+    members : ndarray of int, shape (m,)
+        Indices of those that are divided.
+    clusters : ndarray of int, shape (n,), optional
+        Density clusters of the layout.
+    """
+    least = int(FREQUENT * len(members))
+    groups = np.zeros(len(members), dtype=np.int32)
+    options = PartitionOptions(
+        CONSTANTS.alpha, 1, MIN_MOTIF_SIZE, False, 0, CONSTANTS.wide_tail_exponent, frequent=least
+    )
+    found = divide(X[members], groups - 1 if clusters is None else clusters[members], groups, options)[0]
+    return [members[found == site] for site in range(int(found.max(initial=0)) + 1)]

@@ -235,4 +235,4 @@ def test_polar_domains_are_found_where_oxygen_is_seen():
     places, kinds = (places + rng.normal(0, 0.1, places.shape))[inside], kinds[inside]
     heights = np.array([1, 0.6, 0.6, 0.25])[kinds] * rng.normal(1, 0.02, len(kinds))
     motifs = image_of(shape, places, heights, 0.12 * spacing, 300, 5).find_motifs()
-    assert min(scored(motifs, places, kinds)[1:3]) > 0.95
+    assert min(scored(motifs, places, kinds)[1:3]) > 0.9
