@@ -229,7 +229,7 @@ def fit_crosstalk(
 def frequent_sites(
     X: NDArray[np.float64], members: NDArray[np.int64], clusters: NDArray[np.integer] | None = None
 ) -> list[NDArray[np.int64]]:
-    """Divide some atoms (m,) as motifs are (`divide`), as long as a part is frequent.
+    """Divide some atoms (m,) as motifs are (`divide`) into frequent parts, of a share ``FREQUENT`` of them at least.
 
     Parameters
     ----------
@@ -240,10 +240,10 @@ def frequent_sites(
     clusters : ndarray of int, shape (n,), optional
         Density clusters of the layout.
     """
-    least = int(FREQUENT * len(members))
+    least = max(int(FREQUENT * len(members)), MIN_MOTIF_SIZE)
     groups = np.zeros(len(members), dtype=np.int32)
     options = PartitionOptions(
-        CONSTANTS.alpha, 1, MIN_MOTIF_SIZE, False, 0, CONSTANTS.wide_tail_exponent, frequent=least
+        CONSTANTS.alpha, 1, least, False, 0, CONSTANTS.wide_tail_exponent, frequent=least
     )
     found = divide(X[members], groups - 1 if clusters is None else clusters[members], groups, options)[0]
     return [members[found == site] for site in range(int(found.max(initial=0)) + 1)]
