@@ -164,7 +164,9 @@ def _alternation(neighbours: Neighbourhoods, kind: NDArray[np.integer]) -> float
     np.add.at(count, (kind[atom], around[atom, place], direction), 1)
     sector = np.sum([np.roll(count, shift, axis=2) for shift in range(_STEPS)], axis=0)
     share = sector[:, 1] / np.maximum(sector.sum(axis=1), 1)
-    return float((share[0] - share[1]).max())
+    # A direction in which most atoms of either kind have a neighbour.
+    shown = (2 * sector.sum(axis=1) >= np.bincount(kind[kind >= 0], minlength=2)[:, None]).all(axis=0)
+    return float((share[0] - share[1])[shown].max(initial=-1.0))
 
 
 def vacant_places(

@@ -107,6 +107,23 @@ def test_species_at_random_on_one_lattice_share_it():
     assert found.bonds.tolist() == [6, 6, 6]
 
 
+@pytest.mark.parametrize("order", ["alternating", "rows", "half", "chance"])
+def test_only_species_that_alternate_do_not_replace_one_another(order):
+    """The cations of a perovskite among oxygen, which is half of the columns of a square lattice."""
+    i, j = np.mgrid[: int(SHAPE[1] / SPACING), : int(SHAPE[0] / SPACING)].reshape(2, -1)
+    rng = np.random.default_rng(8)
+    points = SPACING * (np.column_stack([i, j]) + 0.5 + rng.normal(0, 0.03, (len(i), 2)))
+    second = {
+        "alternating": i % 2,
+        "rows": (i - j) // 2 % 2,
+        "half": (i < i.max() / 2).astype(int),
+        "chance": rng.integers(0, 2, len(i)),
+    }
+    kinds = np.where((i + j) % 2, 1 + second[order], 0)
+    host = Sublattices.of(around(points), kinds).host
+    assert (host[1] != host[2]) == (order in ("alternating", "rows"))
+
+
 def test_neighbours_of_a_minority_kind_are_listed_with_distance_and_angle():
     points, kinds = crystal("square", jitter=0.0)
     dopant = int(cKDTree(points).query([180, 150])[1])
