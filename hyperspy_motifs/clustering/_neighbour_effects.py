@@ -15,7 +15,7 @@ from hyperspy_motifs.zernike import MomentsLike, to_complex, to_real
 
 from ._constants import CONSTANTS
 from ._environment import Surroundings
-from ._neighbourhood_features import NeighbourhoodFeatures, frequent_sites
+from ._neighbourhood_features import NeighbourhoodFeatures, frequent_sites, with_least_error
 
 _NEAREST = 0.5  # distances: no two columns are nearer
 _SOFT = 0.3  # distances from the first to the last neighbour that counts in part
@@ -147,11 +147,14 @@ class StrainEffects:
         cls,
         neighbours: Neighbourhoods,
         X: NDArray[np.float64],
+        varied: NDArray[np.float64],
         labels: NDArray[np.integer],
         known: NDArray[np.bool_],
         rotation_invariant: bool,
     ) -> StrainEffects:
         """Fit them to features (n, f) of atoms of kinds (n,) by least squares.
+
+        Sites are those that the `varied` features (n, f) show, which have random errors (`with_least_error`).
 
         What counts is by how much an atom differs from those of its site around it: two grains, or two domains, differ in
         strain too, and are motifs.
@@ -160,8 +163,8 @@ class StrainEffects:
         n_strains, found = strain.shape[1], []
         for kind in range(int(labels.max()) + 1):
             own = np.flatnonzero(known & (labels == kind) & np.isfinite(strain).all(axis=1))
-            # Where the scan wanders, the atoms of a row look alike: they would be sites.
-            for site in [own] if neighbours.wander > 0 else frequent_sites(X, own):
+            # Where the scan wanders, the atoms of a row have a strain of their own: rows would be sites.
+            for site in [own] if neighbours.wander > 0 else frequent_sites(varied, own):
                 if len(site) < CONSTANTS.points_per_axis * n_strains:
                     continue
                 typical = np.median(strain[site], axis=0)
@@ -248,14 +251,17 @@ class Explanation:
         kinds: NDArray[np.integer],
         radius: float,
         rotation_invariant: bool,
+        random_state: int,
     ) -> Explanation:
         """Fit it to the moments of atoms of kinds (n,), one effect after the other."""
         raw = NeighbourhoodFeatures.of(moments, rotation_invariant, unit)
         known = raw.valid & raw.sound
         effects = NeighbourEffects.fit(surroundings, moments.values, moments.modes, kinds, known, radius)
         freed = effects.remove(surroundings, moments.values, moments.modes)
-        X = NeighbourhoodFeatures.of(moments, rotation_invariant, unit, freed).values
-        return cls(effects, StrainEffects.fit(neighbours, X, kinds, known, rotation_invariant))
+        found = NeighbourhoodFeatures.of(moments, rotation_invariant, unit, freed)
+        varied = with_least_error(found, moments, unit, rotation_invariant, random_state)
+        strain = StrainEffects.fit(neighbours, found.values, varied, kinds, known, rotation_invariant)
+        return cls(effects, strain)
 
     def features(
         self,

@@ -323,16 +323,17 @@ class NestedRadii:
                 f"No atom has its disc of {radius:g} nearest-neighbour distances inside the image: use smaller radii."
             )
         unit = noise_unit(moments)
+        seed = int(self.random_state)
         explained = (
-            None if around is None else Explanation.fit(*around, moments, unit, kinds, radius, invariant)
+            None
+            if around is None
+            else Explanation.fit(*around, moments, unit, kinds, radius, invariant, seed)
         )
         model = RadiusModel(unit, crosstalk, explained)
         features = model.features(radius, moments_of, invariant, around, kinds)
         before = self.layouts_[max(self.layouts_)] if self.layouts_ else None
-        X = with_least_error(features, moments, unit, invariant, int(self.random_state))
-        self.layouts_[radius] = layout_of(
-            features.with_values(X), kinds, before, self.n_neighbors, int(self.random_state)
-        )
+        X = with_least_error(features, moments, unit, invariant, seed)
+        self.layouts_[radius] = layout_of(features.with_values(X), kinds, before, self.n_neighbors, seed)
         noise = np.mean((np.asarray(moments.noise_std, np.float64) / unit) ** 2, axis=-1)
         return _View(radius, model, features, X, np.broadcast_to(noise, len(X)))
 
