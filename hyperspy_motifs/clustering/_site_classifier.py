@@ -160,16 +160,17 @@ class SiteClassifier:
 
 
 def sites_mix(neighbours: Neighbourhoods, kinds: NDArray[np.integer], sites: NDArray[np.integer]) -> bool:
-    """Whether nearest neighbours of one kind share their site no more often than by chance, as in the cell of a crystal.
+    """Whether the nearest atoms of one kind share their site no more often than by chance, as in the cell of a crystal.
 
-    Where a lattice is strained, or its scan distorted, atoms that lie beside one another, as in one row, look alike. Further
-    atoms may not: a distortion of a few rows comes back after as many.
+    Where a lattice is strained, its scan distorted, or its domains are polar, atoms that lie beside one another look alike.
+    Further atoms may not: a distortion of a few rows comes back after as many.
     """
-    near = np.hypot(*np.moveaxis(neighbours.offsets, -1, 0)) < CONSTANTS.bonded
-    atom, place = np.nonzero((neighbours.neighbours >= 0) & near)
-    other = neighbours.neighbours[atom, place]
-    of_kind = kinds[atom] == kinds[other]
-    atom, other = atom[of_kind], other[of_kind]
+    listed = neighbours.neighbours
+    of_kind = (listed >= 0) & (kinds[listed] == kinds[:, None])
+    distance = np.where(of_kind, np.hypot(*np.moveaxis(neighbours.offsets, -1, 0)), np.inf)
+    near = of_kind & (distance <= CONSTANTS.bonded * distance.min(axis=1, keepdims=True))
+    atom, place = np.nonzero(near)
+    other = listed[atom, place]
     chance = np.zeros(len(sites))
     for kind in np.unique(kinds):
         here = kinds == kind
