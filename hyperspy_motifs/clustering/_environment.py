@@ -169,6 +169,28 @@ def _alternation(neighbours: Neighbourhoods, kind: NDArray[np.integer]) -> float
     return float((share[0] - share[1])[shown].max(initial=-1.0))
 
 
+def sites_mix(neighbours: Neighbourhoods, kinds: NDArray[np.integer], sites: NDArray[np.integer]) -> bool:
+    """Whether the nearest atoms of one kind share their site no more often than by chance, as in the cell of a crystal.
+
+    Where a lattice is strained, its scan distorted, or its domains are polar, atoms that lie beside one another look alike.
+    Further atoms may not: a distortion of a few rows comes back after as many.
+
+    `kinds` and `sites` (n,) are negative for atoms that do not count.
+    """
+    listed = neighbours.neighbours
+    of_kind = (listed >= 0) & (kinds >= 0)[:, None] & (kinds[listed] == kinds[:, None])
+    distance = np.where(of_kind, np.hypot(*np.moveaxis(neighbours.offsets, -1, 0)), np.inf)
+    near = of_kind & (distance <= CONSTANTS.bonded * distance.min(axis=1, keepdims=True))
+    atom, place = np.nonzero(near)
+    other = listed[atom, place]
+    chance = np.zeros(len(sites))
+    for kind in np.unique(kinds[kinds >= 0]):
+        here = kinds == kind
+        share = np.bincount(sites[here]) / here.sum()
+        chance[here] = share[sites[here]]
+    return bool(np.mean(sites[atom] == sites[other]) <= np.mean(chance[atom])) if len(atom) else False
+
+
 def vacant_places(
     neighbours: Neighbourhoods, bonds: NDArray[np.integer], hosts: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:

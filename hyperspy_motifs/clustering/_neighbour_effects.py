@@ -14,7 +14,7 @@ from hyperspy_motifs.sites import Neighbourhoods
 from hyperspy_motifs.zernike import MomentsLike, to_complex, to_real
 
 from ._constants import CONSTANTS
-from ._environment import Surroundings
+from ._environment import Surroundings, sites_mix
 from ._neighbourhood_features import NeighbourhoodFeatures, frequent_sites, with_least_error
 
 _NEAREST = 0.5  # distances: no two columns are nearer
@@ -163,8 +163,13 @@ class StrainEffects:
         n_strains, found = strain.shape[1], []
         for kind in range(int(labels.max()) + 1):
             own = np.flatnonzero(known & (labels == kind) & np.isfinite(strain).all(axis=1))
-            # Where the scan wanders, the atoms of a row have a strain of their own: rows would be sites.
-            for site in [own] if neighbours.wander > 0 else frequent_sites(varied, own):
+            sites = frequent_sites(varied, own)
+            number = np.full(len(labels), -1)
+            number[np.concatenate(sites)] = np.repeat(np.arange(len(sites)), [len(site) for site in sites])
+            # Atoms of a row share the errors of the scan, and those of a domain their surroundings: these are no sites.
+            if not sites_mix(neighbours, np.minimum(number, 0), number):
+                sites = [own]
+            for site in sites:
                 if len(site) < CONSTANTS.points_per_axis * n_strains:
                     continue
                 typical = np.median(strain[site], axis=0)

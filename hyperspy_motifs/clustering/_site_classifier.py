@@ -14,7 +14,7 @@ from hyperspy_motifs.zernike import MomentsLike
 
 from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
-from ._environment import Environments, Sublattices, Surroundings
+from ._environment import Environments, Sublattices, Surroundings, sites_mix
 from ._mixture import MotifMixture, fitted_tails
 from ._motif_tree import merging_order
 from ._neighbour_effects import Explanation
@@ -157,26 +157,6 @@ class SiteClassifier:
         own, odds, fits = self.sites.assign(neighbours, kinds, neighbours.kinds(kinds), other_kind=np.inf)
         k = 2 * np.isfinite(self.sites.patterns.places[..., 0]).sum(axis=1)
         return own, odds, 2 * fits.costs[np.arange(len(own)), own] / k[own], int(np.median(k))
-
-
-def sites_mix(neighbours: Neighbourhoods, kinds: NDArray[np.integer], sites: NDArray[np.integer]) -> bool:
-    """Whether the nearest atoms of one kind share their site no more often than by chance, as in the cell of a crystal.
-
-    Where a lattice is strained, its scan distorted, or its domains are polar, atoms that lie beside one another look alike.
-    Further atoms may not: a distortion of a few rows comes back after as many.
-    """
-    listed = neighbours.neighbours
-    of_kind = (listed >= 0) & (kinds[listed] == kinds[:, None])
-    distance = np.where(of_kind, np.hypot(*np.moveaxis(neighbours.offsets, -1, 0)), np.inf)
-    near = of_kind & (distance <= CONSTANTS.bonded * distance.min(axis=1, keepdims=True))
-    atom, place = np.nonzero(near)
-    other = listed[atom, place]
-    chance = np.zeros(len(sites))
-    for kind in np.unique(kinds):
-        here = kinds == kind
-        share = np.bincount(sites[here]) / here.sum()
-        chance[here] = share[sites[here]]
-    return bool(np.mean(sites[atom] == sites[other]) <= np.mean(chance[atom])) if len(atom) else False
 
 
 def merged_kinds(merges: list[tuple[int, int, float]], n_kinds: int) -> NDArray[np.int32]:
