@@ -15,7 +15,7 @@ _BAR = (3, 32)
 # Minimum typical distance of the rim from the value of the area, in standard deviations of the image. Clipped areas are closer.
 _LEAST_STEP = 0.25
 # Fraction of an area of one value that remains after an opening: counts of zero form a sponge (one electron in a hundred
-# pixels; without this limit the whole image would be fill).
+# pixels).
 _LEAST_SOLID = 0.8
 # Fraction of a row or column at the border that repeats the next one, where alignment continued the edge.
 _REPEATED = 0.95
