@@ -46,8 +46,7 @@ _SEARCHES = 8
 _SMOOTH = 31
 # Blocks of columns whose signs are changed, as often, to find the power without jitter.
 _BLOCKS = 32
-# Lowest frequency along y, in cycles per pixel, at which displacements are compared: slower ones are removed by the
-# interpolation between rows.
+# Lowest frequency along y, in cycles per pixel, at which displacements are compared: interpolation removes slower ones.
 _FAST = 0.2
 # What the difference to the interpolated rows leaves of a jump by one pixel, in the two rows before it and the two after.
 _JUMP = np.array([1.0, -3.0, 3.0, -1.0]) / 6

@@ -15,6 +15,7 @@ from hyperspy_motifs.zernike import MomentsLike, align, noise_unit, partner_colu
 from ._constants import CONSTANTS, MIN_MOTIF_SIZE
 
 _COMPARED = 400  # atoms of a motif that are compared
+_CLEAR = 5.0  # spreads
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,18 @@ def merging_order(
         apart[b, :] = apart[:, b] = np.inf
         size[a], size[b] = size[a] + size[b], 0
     return merges
+
+
+def merged_kinds(merges: list[tuple[int, int, float]], n_kinds: int) -> NDArray[np.int32]:
+    """Return the number (k,) of each kind after those less than five spreads apart were merged.
+
+    `merges` are (kind that stays, kind that joins it, separation), from `merging_order`.
+    """
+    stays_in = np.arange(n_kinds)
+    for stays, joined, separation in merges:
+        if separation < _CLEAR:
+            stays_in[stays_in == stays_in[joined]] = stays_in[stays]
+    return np.unique(stays_in, return_inverse=True)[1].astype(np.int32)
 
 
 def tree_of(

@@ -14,7 +14,8 @@ from hyperspy_motifs.zernike import MomentsLike, noise_unit, to_complex
 
 from ._constants import CONSTANTS, MIN_MOTIF_SIZE
 from ._crosstalk import FREQUENT, NeighbourCrosstalk
-from ._mixture import UNKNOWN, axes_of
+from ._mixture import UNKNOWN, axes_of, separations_of
+from ._motif_tree import merged_kinds, merging_order
 from ._partition import PartitionOptions, divide
 from ._proposals import density_clusters
 
@@ -229,7 +230,7 @@ def fit_crosstalk(
 def frequent_sites(
     X: NDArray[np.float64], members: NDArray[np.int64], clusters: NDArray[np.integer] | None = None
 ) -> list[NDArray[np.int64]]:
-    """Divide some atoms (m,) as motifs are (`divide`) into frequent parts, of a share ``FREQUENT`` of them at least.
+    """Divide some atoms (m,) as motifs are (`divide`) into parts of a share ``FREQUENT`` that are clearly apart.
 
     Parameters
     ----------
@@ -246,4 +247,7 @@ def frequent_sites(
         CONSTANTS.alpha, 1, least, False, 0, CONSTANTS.wide_tail_exponent, frequent=least
     )
     found = divide(X[members], groups - 1 if clusters is None else clusters[members], groups, options)[0]
+    if found.max(initial=0) > 0:
+        order = merging_order(separations_of(X[members], found), np.bincount(found))
+        found = merged_kinds(order, int(found.max()) + 1)[found]
     return [members[found == site] for site in range(int(found.max(initial=0)) + 1)]

@@ -16,7 +16,7 @@ from ._constants import CONSTANTS
 from ._crosstalk import NeighbourCrosstalk
 from ._environment import Environments, Sublattices, Surroundings, sites_mix
 from ._mixture import MotifMixture, fitted_tails
-from ._motif_tree import merging_order
+from ._motif_tree import merged_kinds, merging_order
 from ._neighbour_effects import Explanation
 from ._neighbourhood_features import NeighbourhoodFeatures
 
@@ -24,7 +24,6 @@ Found = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]
 Around = tuple[Neighbourhoods, Surroundings]
 
 _FEWEST_SITES = 3  # of a kind
-_CLEAR = 5.0  # spreads
 _WHOLE = 0.8  # of a site that is of one kind
 
 
@@ -157,18 +156,6 @@ class SiteClassifier:
         own, odds, fits = self.sites.assign(neighbours, kinds, neighbours.kinds(kinds), other_kind=np.inf)
         k = 2 * np.isfinite(self.sites.patterns.places[..., 0]).sum(axis=1)
         return own, odds, 2 * fits.costs[np.arange(len(own)), own] / k[own], int(np.median(k))
-
-
-def merged_kinds(merges: list[tuple[int, int, float]], n_kinds: int) -> NDArray[np.int32]:
-    """Return the number (k,) of each kind after those less than five spreads apart were merged.
-
-    `merges` are (kind that stays, kind that joins it, separation), from `merging_order`.
-    """
-    stays_in = np.arange(n_kinds)
-    for stays, joined, separation in merges:
-        if separation < _CLEAR:
-            stays_in[stays_in == stays_in[joined]] = stays_in[stays]
-    return np.unique(stays_in, return_inverse=True)[1].astype(np.int32)
 
 
 def sites_of_kinds(

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from hyperspy_motifs.clustering import NestedRadii
-from hyperspy_motifs.clustering._site_classifier import SiteClassifier, merged_kinds, sites_of_kinds
+from hyperspy_motifs.clustering._motif_tree import merged_kinds
+from hyperspy_motifs.clustering._site_classifier import SiteClassifier, sites_of_kinds
 from hyperspy_motifs.data import m1_oxide
 from hyperspy_motifs.sites import Neighbourhoods, find_sites
 from hyperspy_motifs.zernike import ZernikeBasis, get_moments
