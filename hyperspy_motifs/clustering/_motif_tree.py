@@ -15,7 +15,7 @@ from hyperspy_motifs.zernike import MomentsLike, align, noise_unit, partner_colu
 from ._constants import CONSTANTS, MIN_MOTIF_SIZE
 
 _COMPARED = 400  # atoms of a motif that are compared
-_CLEAR = 5.0  # spreads
+_CLEAR = 5.0  # spreads between kinds, or sites, that are not parts of one
 
 
 @dataclass(frozen=True)

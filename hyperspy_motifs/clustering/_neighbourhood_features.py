@@ -240,6 +240,11 @@ def frequent_sites(
         Indices of those that are divided.
     clusters : ndarray of int, shape (n,), optional
         Density clusters of the layout.
+
+    Returns
+    -------
+    list of ndarray of int, shape (s,)
+        Indices of the atoms of each part.
     """
     least = max(int(FREQUENT * len(members)), MIN_MOTIF_SIZE)
     groups = np.zeros(len(members), dtype=np.int32)

@@ -194,10 +194,7 @@ class SiteFinder:
 
     def __init__(self, rotation_invariant: bool, min_motif_size: int) -> None:
         self.rotation_invariant, self.min_motif_size = rotation_invariant, min_motif_size
-        self._known: dict[
-            tuple[bytes, bytes, float],
-            tuple[tuple[NDArray[np.float64], NDArray[np.int32]], NDArray[np.float64]],
-        ] = {}
+        self._known: dict[tuple[bytes, bytes, float], tuple[_Template, NDArray[np.float64]]] = {}
 
     def seeds(self, atoms: Neighbourhoods, around: NDArray[np.int32]) -> list[int]:
         """Return atoms of a sample, one or more for each site: centres of dense groups, the largest first."""

@@ -69,7 +69,9 @@ def test_oblong_pixels_give_results_in_axis_units():
 
 
 def test_pixels_mirrored_by_slicing_are_accepted():
-    check_axes(image().isig[::-1, :])
+    mirrored = image().isig[::-1, :]
+    assert mirrored.axes_manager[0].scale < 0
+    check_axes(mirrored)
 
 
 def test_axes_that_are_not_uniform_are_refused():
