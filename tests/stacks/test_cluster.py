@@ -18,7 +18,6 @@ from hyperspy_motifs.pipeline._atom_table import find_atoms_of_frame
 from hyperspy_motifs.stacks import RemoteTask, run_frames, running_client
 
 distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.usefixtures("two_radii")
 
 HERE = Path(__file__).parent
 # Test modules are no package: workers find the functions of frames next to this file.
