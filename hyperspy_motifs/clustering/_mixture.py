@@ -55,6 +55,8 @@ class MotifMixture:
     shares : ndarray, shape (g,)
         Of each motif among the atoms; they sum to 1.
     scale, degrees : float
+    facing : ndarray, shape (g, g, 2)
+        Scale and degrees of freedom of the positions of the atoms of the first motif on the line towards the second.
     """
 
     centre: NDArray[np.float64]
@@ -64,19 +66,29 @@ class MotifMixture:
     shares: NDArray[np.float64]
     scale: float
     degrees: float
+    facing: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, X: NDArray[np.float64], labels: NDArray[np.integer], settle: bool = False) -> MotifMixture:
+    def fit(
+        cls, X: NDArray[np.float64], labels: NDArray[np.integer], one_sided: bool = False
+    ) -> MotifMixture:
         """Fit to features (n, d) of atoms and their motifs 0..g-1, each with one atom or more.
 
-        With `settle` the expectation-maximisation algorithm moves the atoms between the motifs.
+        With `one_sided` the tail of a frequent motif that faces a rare one is fitted by itself, to the atoms on that side. It
+        decides how many of the frequent atoms lie near the rare motif, and is often longer than the tail on the other side.
         """
         axes = axes_of(X)
         P = axes.apply(X)
-        weights, near = _weights(P, labels, settle)
+        weights, near = _weights(P, labels)
         means, covariance, shares = _moments(P, weights, near)
         scale, degrees = _tails(P, weights, near)
-        return cls(axes.centre, axes.vectors, means, covariance, shares, scale, degrees)
+        facing = np.broadcast_to([scale, degrees], (len(means), len(means), 2)).copy()
+        if one_sided:
+            for motif, other in _frequent_beside_rare(labels):
+                along = _along(P[labels == motif], means[motif], means[other], covariance)
+                if (along > 0).sum() >= CONSTANTS.points_per_axis:
+                    facing[motif, other] = fitted_tails(along[along > 0] ** 2, 1)
+        return cls(axes.centre, axes.vectors, means, covariance, shares, scale, degrees, facing)
 
     @property
     def n_motifs(self) -> int:
@@ -111,6 +123,8 @@ class MotifMixture:
         unknown = np.asarray(~np.isfinite(X).all(axis=1))
         P = (np.where(unknown[:, None], self.centre, X) - self.centre) @ self.vectors
         distance = _squares(P, self.means, self.covariance)
+        lengths = _lengths(self.means, self.covariance)
+        posterior = self._probabilities(distance, np.broadcast_to(lengths, (len(P), *lengths.shape)))
         more = np.zeros((len(X), 1)) if variance is None else variance
         rows = np.flatnonzero((more > 0).any(axis=1) | unknown)
         for some in np.array_split(rows, -(-len(rows) // _AT_ONCE)) if len(rows) else ():
@@ -122,7 +136,7 @@ class MotifMixture:
             apart = P[some, None, :] - self.means
             solved = np.linalg.solve(spread, apart.swapaxes(1, 2)).swapaxes(1, 2)
             distance[some] = np.maximum((apart * solved).sum(axis=2), 0)
-        posterior = _posterior(distance / self.scale, self.shares, self.degrees, P.shape[1])
+            posterior[some] = self._probabilities(distance[some], _lengths(self.means, spread))
         labels = posterior.argmax(axis=1)
         at = np.arange(len(P)), labels
         k = P.shape[1]
@@ -138,6 +152,26 @@ class MotifMixture:
         if names is not None:
             own = np.where(names == names[labels][:, None], posterior, 0).sum(axis=1)
         return labels.astype(np.int32), own * belongs, p_values
+
+    def _probabilities(
+        self, distance: NDArray[np.float64], lengths: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Probabilities (n, g) of the motifs, from squared distances (n, g) and the lengths (n, g, g) of the lines."""
+        at, best = np.arange(len(distance)), distance.argmin(axis=1)
+        score = np.zeros_like(distance)
+        for _ in range(self.n_motifs - 1):
+            length = lengths[at, best]
+            # An atom beyond a mean is no less its own than one at the mean.
+            nearer = distance[at, best][:, None] - distance + length**2
+            along = np.clip(nearer / np.maximum(2 * length, 1e-12), 0, length)
+            score = _log_line(length - along, self.facing[:, best].swapaxes(0, 1))
+            score += np.log(self.shares / self.shares[best, None]) - _log_line(along, self.facing[best])
+            score[at, best] = 0
+            before, best = best, score.argmax(axis=1)
+            if (best == before).all():
+                break
+        score = np.exp(score - score.max(axis=1, keepdims=True))
+        return np.asarray(score / score.sum(axis=1, keepdims=True))
 
     def squares(self, X: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the squared distances (n, g) of features (n, d) from the motifs, in units of a scatter (k, k)."""
@@ -177,14 +211,14 @@ class MotifMixture:
         centre, vectors, means, covariance, shares = (
             np.asarray(arrays[n], np.float64) for n in ("centre", "vectors", "means", "covariance", "shares")
         )
-        return cls(
-            centre, vectors, means, covariance, shares, float(arrays["scale"]), float(arrays["degrees"])
-        )
+        scale, degrees = float(arrays["scale"]), float(arrays["degrees"])
+        facing = np.asarray(arrays["facing"], np.float64)
+        return cls(centre, vectors, means, covariance, shares, scale, degrees, facing)
 
 
 def settled_labels(X: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.int32]:
     """Return the motifs (n,) of atoms after the expectation-maximisation algorithm."""
-    found = MotifMixture.fit(X, labels, settle=True).classify(X)[0]
+    found = _weights(axes_of(X).apply(X), labels, settle=True)[0].argmax(axis=1)
     return np.unique(found, return_inverse=True)[1].astype(np.int32)
 
 
@@ -202,7 +236,7 @@ def _separations(means: NDArray[np.float64], covariance: NDArray[np.float64]) ->
 
 
 def _weights(
-    P: NDArray[np.float64], labels: NDArray[np.integer], settle: bool
+    P: NDArray[np.float64], labels: NDArray[np.integer], settle: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Probabilities (n, g) that atoms belong to the motifs, and how much each counts (n,), of greatest likelihood."""
     at = np.arange(len(P)), labels
@@ -214,7 +248,7 @@ def _weights(
         distance = _squares(P, means, covariance)
         # As long as atoms stay in their motifs, the mean over the motifs is the distance from one of them.
         scale, degrees = fitted_tails((weights * distance).sum(axis=1) if settle else distance[at], k)
-        new = _posterior(distance / scale, shares, degrees, k) if settle else weights
+        new = _memberships(distance / scale, shares, degrees, k) if settle else weights
         if (new.sum(axis=0) < 1).any():
             break
         own = (new * distance).sum(axis=1) if settle else distance[at]
@@ -247,7 +281,37 @@ def _squares(
     return np.maximum((a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1), 0)
 
 
-def _log_t(x: NDArray[np.float64], degrees: float, k: int) -> NDArray[np.float64]:
+def _frequent_beside_rare(labels: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Pairs of motifs of which the first is ``rarity`` times as frequent as the second, which cannot make up its tail."""
+    size = np.bincount(labels)
+    return [(int(a), int(b)) for a, b in np.argwhere(size[:, None] >= CONSTANTS.rarity * size)]
+
+
+def _along(
+    P: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    other: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Positions (n,) of atoms on the line from one mean to another, from the first, in units of the scatter."""
+    line = np.linalg.solve(covariance, other - mean)
+    return np.asarray((P - mean) @ line / np.sqrt((other - mean) @ line))
+
+
+def _lengths(means: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances (..., g, g) of means (g, k) in units of scatters (..., k, k)."""
+    products = means @ np.linalg.solve(covariance, means.T)
+    own = np.diagonal(products, axis1=-2, axis2=-1)
+    return np.asarray(np.sqrt(np.maximum(own[..., :, None] + own[..., None, :] - 2 * products, 0)))
+
+
+def _log_line(x: NDArray[np.float64], tails: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithm of the density of t distributions at positions, with scale and degrees of freedom (..., 2)."""
+    scale, degrees = tails[..., 0], tails[..., 1]
+    return _log_t(x**2 / scale, degrees, 1) - 0.5 * np.log(scale)
+
+
+def _log_t(x: NDArray[np.float64], degrees: float | NDArray[np.float64], k: int) -> NDArray[np.float64]:
     """Logarithm of the density of a t distribution in k dimensions at squared distances, without that of a common factor."""
     norm = gammaln((degrees + k) / 2) - gammaln(degrees / 2) - 0.5 * k * np.log(degrees)
     return np.asarray(norm - 0.5 * (degrees + k) * np.log1p(x / degrees))
@@ -258,7 +322,7 @@ def _whitener(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(vectors / np.sqrt(values))
 
 
-def _posterior(
+def _memberships(
     distance: NDArray[np.float64], shares: NDArray[np.float64], degrees: float, k: int
 ) -> NDArray[np.float64]:
     """Probabilities (n, g) of motifs with t distributions in k dimensions."""

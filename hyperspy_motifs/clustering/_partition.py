@@ -419,7 +419,7 @@ def partition(
         if own.max() > 0:
             own = settled_labels(X[members], own)
             own = merge_insignificant(X[members], own, options, None if noise is None else noise[members])
-        mixtures.append(MotifMixture.fit(X[members], own))
+        mixtures.append(MotifMixture.fit(X[members], own, options.known_scatter))
     return mixtures, evidence
 
 

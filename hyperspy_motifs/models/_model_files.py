@@ -24,16 +24,19 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> MotifModel:
     Raises
     ------
     ValueError
-        If the arrays do not hold a model, or were written by a later version of this package.
+        If the arrays do not hold a model, or were written by another version of this package with another format.
     """
     try:
         header = json.loads(bytes(np.asarray(arrays["header"], np.uint8)).decode("ascii"))
         if header["format"] != MODEL_FORMAT:
             raise KeyError("format")
-        if int(header["version"]) > MODEL_VERSION:
+        version = int(header["version"])
+        if version != MODEL_VERSION:
+            later = version > MODEL_VERSION
             raise ValueError(
-                f"This model was written by a later version of hyperspy_motifs (version {header['version']} of its "
-                f"format, this one reads up to {MODEL_VERSION}). Update hyperspy_motifs, or save the model again."
+                f"This model was written by {'a later' if later else 'an earlier'} version of hyperspy_motifs (version "
+                f"{version} of its format, this one reads {MODEL_VERSION}). "
+                f"{'Update hyperspy_motifs' if later else 'Find the motifs again'}, and save the model again."
             )
         classifier = from_state(
             {k.removeprefix("classifier/"): v for k, v in arrays.items() if k.startswith("classifier/")}

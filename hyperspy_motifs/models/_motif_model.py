@@ -33,7 +33,7 @@ _N_PLACES = 3
 
 MODEL_FORMAT = "hyperspy_motifs model"
 # Grows with every change that an older version of this package cannot read; version 2 has extensions.
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 
 
 @dataclass(frozen=True)
