@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from hyperspy_motifs.common import robust_spread
 from hyperspy_motifs.sites import Neighbourhoods
-from hyperspy_motifs.zernike import MomentsLike, to_complex, to_real
+from hyperspy_motifs.zernike import MomentsLike, noise_unit, to_complex, to_real
 
 from ._constants import CONSTANTS
 from ._environment import Surroundings, sites_mix
@@ -147,14 +147,12 @@ class StrainEffects:
         cls,
         neighbours: Neighbourhoods,
         X: NDArray[np.float64],
-        varied: NDArray[np.float64],
         labels: NDArray[np.integer],
+        sites: NDArray[np.integer],
         known: NDArray[np.bool_],
         rotation_invariant: bool,
     ) -> StrainEffects:
-        """Fit them to features (n, f) of atoms of kinds (n,) by least squares.
-
-        Sites are those that the `varied` features (n, f) show, which have random errors (`with_least_error`).
+        """Fit them to features (n, f) of atoms of kinds (n,) by least squares, in each of the `sites` (n,) by itself.
 
         What counts is by how much an atom differs from those of its site around it: two grains, or two domains, differ in
         strain too, and are motifs.
@@ -163,13 +161,8 @@ class StrainEffects:
         n_strains, found = strain.shape[1], []
         for kind in range(int(labels.max()) + 1):
             own = np.flatnonzero(known & (labels == kind) & np.isfinite(strain).all(axis=1))
-            sites = frequent_sites(varied, own)
-            number = np.full(len(labels), -1)
-            number[np.concatenate(sites)] = np.repeat(np.arange(len(sites)), [len(site) for site in sites])
-            # Atoms of a row share the errors of the scan, and those of a domain their surroundings: these are no sites.
-            if not sites_mix(neighbours, np.minimum(number, 0), number):
-                sites = [own]
-            for site in sites:
+            for number in np.unique(sites[own]):
+                site = own[sites[own] == number]
                 if len(site) < CONSTANTS.points_per_axis * n_strains:
                     continue
                 typical = np.median(strain[site], axis=0)
@@ -233,6 +226,68 @@ def _strain(neighbours: Neighbourhoods, rotation_invariant: bool) -> NDArray[np.
     return np.column_stack([xx, xy, yy])
 
 
+def _without_neighbours(
+    surroundings: Surroundings,
+    moments: MomentsLike,
+    unit: NDArray[np.float64],
+    kinds: NDArray[np.integer],
+    radius: float,
+    rotation_invariant: bool,
+) -> tuple[NeighbourEffects, NeighbourhoodFeatures]:
+    """Return what minority kinds and vacant places change, and the features without it."""
+    raw = NeighbourhoodFeatures.of(moments, rotation_invariant, unit)
+    known = raw.valid & raw.sound
+    effects = NeighbourEffects.fit(surroundings, moments.values, moments.modes, kinds, known, radius)
+    freed = effects.remove(surroundings, moments.values, moments.modes)
+    return effects, NeighbourhoodFeatures.of(moments, rotation_invariant, unit, freed)
+
+
+def ordered_sites(
+    neighbours: Neighbourhoods,
+    surroundings: Surroundings,
+    moments: MomentsLike,
+    kinds: NDArray[np.integer],
+    radius: float,
+    rotation_invariant: bool,
+    random_state: int,
+) -> NDArray[np.int32]:
+    """Find the frequent sites of each kind, as the features without what neighbours change show them.
+
+    The features have random errors (`with_least_error`). Atoms of a row share the errors of the scan, and those of a domain
+    their surroundings: parts of a kind that do not mix (`sites_mix`) are no sites.
+
+    Parameters
+    ----------
+    neighbours : Neighbourhoods
+    surroundings : Surroundings
+    moments : MomentsLike
+        Through a radius that holds the nearest neighbours.
+    kinds : ndarray of int, shape (n,)
+    radius : float
+        Nearest-neighbour distances.
+    rotation_invariant : bool
+    random_state : int
+
+    Returns
+    -------
+    ndarray of int32, shape (n,)
+        Number of the site, -1 for atoms whose disc or strain is not known.
+    """
+    unit = noise_unit(moments)
+    _, found = _without_neighbours(surroundings, moments, unit, kinds, radius, rotation_invariant)
+    varied = with_least_error(found, moments, unit, rotation_invariant, random_state)
+    known = found.valid & found.sound & np.isfinite(_strain(neighbours, rotation_invariant)).all(axis=1)
+    numbers = np.full(len(kinds), -1, dtype=np.int32)
+    for kind in range(int(kinds.max()) + 1):
+        own = np.flatnonzero(known & (kinds == kind))
+        parts = np.full(len(kinds), -1, dtype=np.int32)
+        for part, members in enumerate(frequent_sites(varied, own)):
+            parts[members] = part
+        mixed = sites_mix(neighbours, np.minimum(parts, 0), parts)
+        numbers[own] = numbers.max() + 1 + (parts[own] if mixed else 0)
+    return numbers
+
+
 @dataclass(frozen=True)
 class Explanation:
     """All that neighbours explain of the features at one radius.
@@ -254,18 +309,14 @@ class Explanation:
         moments: MomentsLike,
         unit: NDArray[np.float64],
         kinds: NDArray[np.integer],
+        sites: NDArray[np.integer],
         radius: float,
         rotation_invariant: bool,
-        random_state: int,
     ) -> Explanation:
-        """Fit it to the moments of atoms of kinds (n,), one effect after the other."""
-        raw = NeighbourhoodFeatures.of(moments, rotation_invariant, unit)
-        known = raw.valid & raw.sound
-        effects = NeighbourEffects.fit(surroundings, moments.values, moments.modes, kinds, known, radius)
-        freed = effects.remove(surroundings, moments.values, moments.modes)
-        found = NeighbourhoodFeatures.of(moments, rotation_invariant, unit, freed)
-        varied = with_least_error(found, moments, unit, rotation_invariant, random_state)
-        strain = StrainEffects.fit(neighbours, found.values, varied, kinds, known, rotation_invariant)
+        """Fit it to the moments of atoms of kinds (n,) on sites (n,), one effect after the other."""
+        effects, found = _without_neighbours(surroundings, moments, unit, kinds, radius, rotation_invariant)
+        known = found.valid & found.sound
+        strain = StrainEffects.fit(neighbours, found.values, kinds, sites, known, rotation_invariant)
         return cls(effects, strain)
 
     def features(

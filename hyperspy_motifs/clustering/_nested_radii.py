@@ -19,7 +19,7 @@ from ._crosstalk import NeighbourCrosstalk
 from ._environment import Environments, Sublattices
 from ._mixture import separations_of
 from ._motif_tree import MotifTree, most_frequent_within, tree_of
-from ._neighbour_effects import Explanation
+from ._neighbour_effects import Explanation, ordered_sites
 from ._neighbourhood_features import NeighbourhoodFeatures, fit_crosstalk, layout_of, with_least_error
 from ._partition import PartitionOptions, partition
 from ._proposals import density_clusters
@@ -270,7 +270,10 @@ class NestedRadii:
         views: dict[float, _View] = {}
         found: dict[float, RadiusModel] = {}
         # Where motifs are sites, and at the other radii, a layout is all that is needed.
-        known = moments_of, kinds, around, None
+        sites, how = None, (bool(self.rotation_invariant), int(self.random_state))
+        if around is not None and len(self.radii_) > 1:
+            sites = ordered_sites(*around, moments_of(self.radii_[1]), kinds, self.radii_[1], *how)
+        known = moments_of, kinds, around, None, sites
         for view in one_ahead(lambda r: self._view(r, *known), self.radii_[1:], len(kinds)):
             radius = view.radius
             self._models[radius] = RadiusModel(view.model.unit)
@@ -315,6 +318,7 @@ class NestedRadii:
         kinds: NDArray[np.int32],
         around: Around | None,
         crosstalk: NeighbourCrosstalk | None,
+        sites: NDArray[np.int32] | None = None,
     ) -> _View:
         """Return what is seen through one radius, and keep its layout."""
         moments, invariant = moments_of(radius), bool(self.rotation_invariant)
@@ -322,13 +326,9 @@ class NestedRadii:
             raise ValueError(
                 f"No atom has its disc of {radius:g} nearest-neighbour distances inside the image: use smaller radii."
             )
-        unit = noise_unit(moments)
-        seed = int(self.random_state)
-        explained = (
-            None
-            if around is None
-            else Explanation.fit(*around, moments, unit, kinds, radius, invariant, seed)
-        )
+        unit, explained, seed = noise_unit(moments), None, int(self.random_state)
+        if around is not None and sites is not None:
+            explained = Explanation.fit(*around, moments, unit, kinds, sites, radius, invariant)
         model = RadiusModel(unit, crosstalk, explained)
         features = model.features(radius, moments_of, invariant, around, kinds)
         before = self.layouts_[max(self.layouts_)] if self.layouts_ else None

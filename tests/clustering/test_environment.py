@@ -321,7 +321,7 @@ def test_features_that_follow_the_strain_are_freed_from_it(rotation_invariant):
     X = rng.normal(size=(len(points), 4))
     X[:, 1] += 20 * (squares - squares[known].min()) / np.ptp(squares[known])
     labels = rng.integers(0, 2, len(points))
-    effects = StrainEffects.fit(neighbours, X, X, labels, known, rotation_invariant)
+    effects = StrainEffects.fit(neighbours, X, labels, labels, known, rotation_invariant)
     removed = effects.remove(neighbours, X, labels)
     assert np.corrcoef(X[known, 1], stretch[known])[0, 1] > 0.6
     slope = [np.polyfit(stretch[known], values[known, 1], 1)[0] for values in (X, removed)]
@@ -340,7 +340,7 @@ def test_features_of_two_grains_that_differ_in_strain_stay_apart(rotation_invari
     X = np.random.default_rng(8).normal(size=(len(points), 4))
     X[right, 2] += 12
     labels, known = np.zeros(len(points), dtype=int), deep(points, 2)
-    effects = StrainEffects.fit(around(points), X, X, labels, known, rotation_invariant)
+    effects = StrainEffects.fit(around(points), X, labels, labels, known, rotation_invariant)
     removed = effects.remove(around(points), X, labels)[:, 2]
     inside = known & (np.abs(points[:, 0] - middle) > 40)
     assert removed[inside & right].mean() - removed[inside & ~right].mean() > 9
@@ -386,7 +386,7 @@ def test_the_tails_of_strained_dumbbells_stay_attached():
     kinds = np.repeat([0, 1], len(centres))
     neighbours = Neighbourhoods.of(places, (440, 500), 6.1)
     features = 10 * np.tile(tilt, 2)[:, None]
-    effects = StrainEffects.fit(neighbours, features, features, kinds, neighbours.whole, False)
+    effects = StrainEffects.fit(neighbours, features, kinds, kinds, neighbours.whole, False)
     inner = neighbours.whole & (kinds == 0)
     left = effects.remove(neighbours, features, kinds)[inner, 0]
     # What the most tilted ones keep is no more than others would: they form no group of their own.
