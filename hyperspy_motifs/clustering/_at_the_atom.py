@@ -134,21 +134,29 @@ class AtTheAtom:
         if count < 2:
             return to.astype(np.int32)
         found = [self._group(np.flatnonzero((groups == g) & self.known)) for g in range(count)]
+        bonds = self._bonds(groups)
+        # Distances of the pairs that may be one motif; a few atoms between two frequent groups join the one that they resemble.
         apart, whole = np.full((count, count), np.inf), np.zeros((count, count), dtype=bool)
         pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
         while True:
             for a, b in pairs:
-                apart[a, b], whole[a, b] = self._difference(found[a], found[b]), False
+                differ, distance = self._difference(
+                    found[a], found[b], alternate(bonds[np.ix_((a, b), (a, b))])
+                )
+                apart[a, b], whole[a, b] = distance if differ < 1 else np.inf, False
             a, b = (int(i) for i in np.unravel_index(apart.argmin(), apart.shape))
             # The displacements take most of the time, and can only add: they are computed of the nearest pair.
-            while apart[a, b] < 1 and not whole[a, b]:
-                apart[a, b] = max(apart[a, b], self._displacement(found[a], found[b]))
+            while apart[a, b] < np.inf and not whole[a, b]:
+                displacement = self._displacement(found[a], found[b])
+                apart[a, b] = max(apart[a, b], displacement) if displacement < 1 else np.inf
                 whole[a, b] = True
                 a, b = (int(i) for i in np.unravel_index(apart.argmin(), apart.shape))
-            if apart[a, b] >= 1:
+            if apart[a, b] == np.inf:
                 return np.unique(to, return_inverse=True)[1].astype(np.int32)
             to[to == b] = a
             found[a] = self._group(np.sort(np.concatenate([found[a].members, found[b].members])))
+            bonds[a] += bonds[b]
+            bonds[:, a] += bonds[:, b]
             apart[b], apart[:, b] = np.inf, np.inf
             pairs = [(min(a, o), max(a, o)) for o in np.unique(to).tolist() if o != a]
 
@@ -183,7 +191,7 @@ class AtTheAtom:
                     continue
                 told = beside[members[g], cause].mean() - beside[members[usual[g]], cause].mean()
                 groups = (self._group(np.flatnonzero(members[k])) for k in (g, usual[g]))
-                if told >= CONSTANTS.told and self._column_difference(*groups) < 1:
+                if told >= CONSTANTS.told and self._column_difference(*groups)[0] < 1:
                     to[g] = usual[g]
                     causes.append(g)
         return to
@@ -202,25 +210,47 @@ class AtTheAtom:
         wander = 0.5 * atoms.wander * float(np.abs(places[:, 1]).mean()) / n_rows if len(places) else 0.0
         return _Group(members, sample, places, nearest, len(placed), off, wander, absent)
 
-    def _difference(self, a: _Group, b: _Group) -> float:
-        """Return how much two groups differ in their columns and kinds of neighbours: 1 or more if they are two motifs."""
+    def _bonds(self, groups: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Numbers (g, g) of nearest neighbours of each group that the atoms of a group have."""
+        listed = self.neighbours.neighbours
+        other = np.where(listed >= 0, groups[listed], -1)
+        near = (np.hypot(*np.moveaxis(self.neighbours.offsets, -1, 0)) < CONSTANTS.bonded) & (other >= 0)
+        atom, place = np.nonzero(near & (groups >= 0)[:, None])
+        count = int(groups.max()) + 1
+        pair = groups[atom] * count + other[atom, place]
+        return np.bincount(pair, minlength=count**2).reshape(count, count).astype(float)
+
+    def _difference(self, a: _Group, b: _Group, alternate: bool) -> tuple[float, float]:
+        """Return how much two groups differ in columns and kinds of neighbours: 1 or more if they are two motifs.
+
+        The second value is the same for groups of any size: rare atoms have no mode of their own beside near frequent ones.
+        """
         if min(len(a.members), len(b.members)) < _FEWEST:
-            return np.inf
+            return np.inf, np.inf
         # At the rim of a crystal neighbours are absent where no vacancy is: nothing there predicts them.
         if abs(a.absent - b.absent) >= 1:
-            return np.inf
+            return np.inf, np.inf
         nearest = 0.5 * float(np.abs(a.nearest - b.nearest).sum()) / _OTHER_SUBLATTICE
-        return nearest if nearest >= 1 else max(self._column_difference(a, b), nearest)
+        if nearest >= 1:
+            return np.inf, np.inf
+        differ, distance = self._column_difference(a, b, alternate)
+        return max(differ, nearest), distance + nearest
 
-    def _column_difference(self, a: _Group, b: _Group) -> float:
-        """Whether the two have two modes together, and whether the core shows them too: tails of neighbours end before."""
+    def _column_difference(self, a: _Group, b: _Group, alternate: bool = False) -> tuple[float, float]:
+        """Whether the two have two modes together, and whether the core shows them too: tails of neighbours end before.
+
+        The second value is that of two groups of equal sizes.
+        """
         whole = squared_separation(self.column[a.sample], self.column[b.sample], self.error)
         if whole <= 0:
-            return 0.0
+            return 0.0, 0.0
         core = squared_separation(self.core[a.sample], self.core[b.sample], self.error)
-        sizes = sorted((len(a.members), len(b.members)))
-        modes = separation_of_two_modes(sizes[0] / sum(sizes))
-        return min(whole / modes**2, core / (CONSTANTS.core_share * whole))
+        share = min(len(a.members), len(b.members)) / (len(a.members) + len(b.members))
+        shown = core / (CONSTANTS.core_share * whole)
+        distance = min(whole / separation_of_two_modes(0.5) ** 2, shown)
+        # Of atoms that alternate the neighbours tell which is which: no gap between the columns is needed.
+        least = CONSTANTS.alternating if alternate else separation_of_two_modes(share)
+        return min(whole / least**2, shown), distance
 
     def _displacement(self, a: _Group, b: _Group) -> float:
         r"""How much further the neighbours of either group are from the places of the other than from their own.
@@ -264,6 +294,12 @@ def _absent_neighbours(neighbours: Neighbourhoods, kinds: NDArray[np.integer]) -
     there = (near & (neighbours.neighbours >= 0)).sum(axis=1)
     inner = (np.abs(neighbours.window) > 3 * CONSTANTS.bonded).all(axis=1)
     return np.where(inner, np.maximum(bonds - there - vacant, 0), 0)
+
+
+def alternate(bonds: NDArray[np.float64]) -> bool:
+    """Whether two groups avoid themselves, given the numbers (2, 2) of their nearest neighbours in either of them."""
+    share = bonds[:, 1] / np.maximum(bonds.sum(axis=1), 1)
+    return bool(share[0] - share[1] >= CONSTANTS.same_sublattice)
 
 
 def squared_separation(A: NDArray[np.float64], B: NDArray[np.float64], error: float = 0.0) -> float:

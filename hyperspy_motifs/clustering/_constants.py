@@ -114,6 +114,8 @@ class ClusteringConstants:
     bonded: float = 1.25
     #: Total variation of the kinds of nearest neighbours below which two kinds share a sublattice: more alike than not.
     same_sublattice: float = 0.5
+    #: Distance of the columns of two groups that alternate from which they are two motifs (spreads): that of their noise.
+    alternating: float = 1.0
     #: Share of a difference of columns that their inner half shows at least: tails of neighbours show less there.
     core_share: float = 0.1
     #: Distance of the nearest neighbours from the places of another motif, beyond the scatter there (distances): the relaxation

@@ -236,3 +236,31 @@ def test_polar_domains_are_found_where_oxygen_is_seen():
     heights = np.array([1, 0.6, 0.6, 0.25])[kinds] * rng.normal(1, 0.02, len(kinds))
     motifs = image_of(shape, places, heights, 0.12 * spacing, 300, 5).find_motifs()
     assert min(scored(motifs, places, kinds)[1:3]) > 0.9
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_two_columns_that_alternate_are_told_by_their_neighbours(seed):
+    # Their heights differ by less than two standard deviations of one column: the neighbours have the other height.
+    # Below them are layers of two other columns, which the atoms at the interface are beside.
+    rng, spacing, places, kinds = np.random.default_rng(seed), 15.8, [], []
+    for row in range(34):
+        for column in range(40):
+            layer = (row // 5) % 2
+            places += [
+                (spacing * (column + 0.5), spacing * row),
+                (spacing * (column + 1), spacing * (row + 0.5)),
+            ]
+            kinds += [2 * layer, 2 * layer + 1]
+    places = np.array(places) + rng.normal(0, 0.07, (len(places), 2))
+    kinds = np.array(kinds)
+    shape = (523, 610)
+    inside = np.all((places > 3) & (places < np.array(shape[::-1]) - 3), axis=1)
+    places, kinds = places[inside], kinds[inside]
+    heights = np.array([0.27, 0.31, 1.0, 0.11])[kinds] * rng.normal(1, 0.03, len(kinds))
+    motifs = image_of(shape, places, heights, 1.8, 60, seed).find_motifs()
+    index, own = nearest(motifs, places)
+    whole = own & ~np.asarray(motifs.truncated)
+    count = np.zeros((motifs.n_motifs, 4))
+    np.add.at(count, (motifs.labels[whole], kinds[index[whole]]), 1)
+    either = count[:, :2][count[:, :2].sum(axis=1) > count[:, 2:].sum(axis=1)]
+    assert either.max(axis=1).sum() > 0.95 * either.sum()
