@@ -190,8 +190,8 @@ class AtTheAtom:
                 if g in causes or g == usual[g] or not (members[g].any() and members[usual[g]].any()):
                     continue
                 told = beside[members[g], cause].mean() - beside[members[usual[g]], cause].mean()
-                groups = (self._group(np.flatnonzero(members[k])) for k in (g, usual[g]))
-                if told >= CONSTANTS.told and self._column_difference(*groups)[0] < 1:
+                a, b = (self._group(np.flatnonzero(members[k])) for k in (g, usual[g]))
+                if told >= CONSTANTS.told and self._column_difference(a, b)[0] < 1:
                     to[g] = usual[g]
                     causes.append(g)
         return to
